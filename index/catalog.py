@@ -1,0 +1,233 @@
+"""The source of truth: documents, chunks, their vectors and the word index, in one SQLite file.
+
+The only file that knows SQLite. Chroma can be filled again from it at any time, since each chunk's row keeps the
+vectors of the chunk and of its sentences (half precision: 0.0002 of a cosine at most, and half the disk).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from index.embed import Vectors
+from index.types import Chunk, Document, DocumentInfo, IndexStateError, Manifest, NotFoundError
+
+FORMAT = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS manifest (format INT, embedder TEXT, weights TEXT, dimension INT, splitter TEXT);
+CREATE TABLE IF NOT EXISTS documents (
+  id TEXT PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL, source TEXT NOT NULL, sha256 TEXT NOT NULL,
+  published TEXT, author TEXT) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS documents_sha256 ON documents (sha256);
+CREATE TABLE IF NOT EXISTS chunks (
+  number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL,
+  doc_id TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+  "start" INT NOT NULL, "end" INT NOT NULL, text TEXT NOT NULL, headings TEXT NOT NULL, vectors BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS chunks_document ON chunks (doc_id);
+CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
+  text, content='chunks', content_rowid='number', tokenize='porter unicode61 remove_diacritics 2');
+CREATE TRIGGER IF NOT EXISTS chunk_in AFTER INSERT ON chunks BEGIN
+  INSERT INTO words (rowid, text) VALUES (new.number, new.text); END;
+CREATE TRIGGER IF NOT EXISTS chunk_out AFTER DELETE ON chunks BEGIN
+  INSERT INTO words (words, rowid, text) VALUES ('delete', old.number, old.text); END;
+"""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A chunk with its vectors: row 0 the chunk's own, then one for each of its sentences; shape (1 + s, d)."""
+
+    chunk: Chunk
+    vectors: Vectors
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What retrieval needs of a chunk."""
+
+    chunk: Chunk
+    title: str
+    source: str
+    vectors: Vectors
+
+
+class Catalog:
+    """One SQLite file. Safe to share between threads: a lock holds each call whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        with _errors(path):
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("PRAGMA foreign_keys=ON")
+            self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside is kept, or, after an error, none of it."""
+        with self._lock, _errors(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:  # also an interrupt: half a document must not stay
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _all(self, query: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        with self._lock, _errors(self.path):
+            return self._db.execute(query, values).fetchall()
+
+    # -- manifest ---------------------------------------------------------------------------------------------
+
+    def manifest(self) -> Manifest | None:
+        rows = self._all("SELECT format, embedder, weights, dimension, splitter FROM manifest")
+        return Manifest(*rows[0]) if rows else None  # type: ignore[arg-type]
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        with self.transaction():
+            self._db.execute("DELETE FROM manifest")
+            values = asdict(manifest)
+            self._db.execute("INSERT INTO manifest VALUES (?, ?, ?, ?, ?)", tuple(values.values()))
+
+    # -- documents --------------------------------------------------------------------------------------------
+
+    def put(self, document: Document, chunks: Iterable[Embedded]) -> None:
+        """Write a document in place of its older version. Call it inside a transaction."""
+        self.delete(document.id)
+        self._db.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?)", tuple(asdict(document).values()))
+        self._db.executemany(
+            'INSERT INTO chunks (id, doc_id, "start", "end", text, headings, vectors) VALUES (?, ?, ?, ?, ?, ?, ?)',
+            (_row(item) for item in chunks),
+        )
+
+    def delete(self, doc_id: str) -> None:
+        """Delete a document and its chunks, if it is there. Call it inside a transaction."""
+        # Not left to the cascade: SQLite runs no delete trigger for it unless recursive_triggers is on.
+        self._db.execute("DELETE FROM chunks WHERE doc_id = ?", (doc_id,))
+        self._db.execute("DELETE FROM documents WHERE id = ?", (doc_id,))
+
+    def document(self, doc_id: str) -> Document:
+        """A document by its id or by the beginning of it, when no other id begins so. Raises NotFoundError."""
+        query = "SELECT id, title, text, source, sha256, published, author FROM documents WHERE substr(id, 1, ?) = ?"
+        rows = self._all(query + " LIMIT 2", (len(doc_id), doc_id)) if doc_id else []
+        if not rows:
+            raise NotFoundError(f"no document has the id {doc_id!r}; `footnote list` shows those there are")
+        if len(rows) > 1:
+            raise NotFoundError(f"several documents have an id that begins with {doc_id!r}; give more of it")
+        return Document(*rows[0])  # type: ignore[arg-type]
+
+    def documents(self) -> list[DocumentInfo]:
+        """All documents, by title and then id."""
+        query = """SELECT d.id, d.title, d.source, d.sha256, count(c.id) FROM documents d
+                   LEFT JOIN chunks c ON c.doc_id = d.id GROUP BY d.id ORDER BY d.title, d.id"""
+        return [DocumentInfo(*row) for row in self._all(query)]  # type: ignore[arg-type]
+
+    def hash_of(self, doc_id: str) -> str | None:
+        rows = self._all("SELECT sha256 FROM documents WHERE id = ?", (doc_id,))
+        return str(rows[0][0]) if rows else None
+
+    def with_hash(self, sha256: str) -> tuple[str, str] | None:
+        """Id and source of the document with this content, if there is one."""
+        rows = self._all("SELECT id, source FROM documents WHERE sha256 = ? ORDER BY id LIMIT 1", (sha256,))
+        return (str(rows[0][0]), str(rows[0][1])) if rows else None
+
+    # -- chunks -----------------------------------------------------------------------------------------------
+
+    def counts(self) -> tuple[int, int]:
+        """Numbers of documents and of chunks."""
+        row = self._all("SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM chunks)")[0]
+        return int(str(row[0])), int(str(row[1]))
+
+    def chunk_ids(self, doc_id: str | None = None) -> list[str]:
+        where, values = ("WHERE doc_id = ?", (doc_id,)) if doc_id else ("", ())
+        return [str(row[0]) for row in self._all(f"SELECT id FROM chunks {where} ORDER BY number", values)]
+
+    def hits(self, chunk_ids: Iterable[str]) -> list[Hit]:
+        """The chunks of these ids with their vectors; an id that is not here is left out."""
+        query = """SELECT c.id, c.doc_id, c."start", c."end", c.text, c.headings, d.title, d.source, c.vectors
+                   FROM chunks c JOIN documents d ON d.id = c.doc_id WHERE c.id IN (SELECT value FROM json_each(?))
+                   ORDER BY c.id"""
+        rows = self._all(query, (json.dumps(list(chunk_ids)),))
+        dimension = manifest.dimension if rows and (manifest := self.manifest()) else 1
+        return [_hit(row, dimension) for row in rows]
+
+    def search(self, words: Sequence[str], limit: int, among: Iterable[str] | None = None) -> dict[str, float]:
+        """BM25 (Robertson and Zaragoza 2009, k1 1.2, b 0.75, as FTS5 has it) of the chunks that hold any of these
+        words, the best first, ties by id: chunk id → score, higher is better. `among`: score only these chunks."""
+        if not words:
+            return {}
+        match = " OR ".join(f'"{word}"' for word in words)
+        only = "AND c.id IN (SELECT value FROM json_each(?))" if among is not None else ""
+        values = (match, *([json.dumps(list(among))] if among is not None else []), limit)
+        query = f"""SELECT c.id, -bm25(words) FROM words JOIN chunks c ON c.number = words.rowid
+                    WHERE words MATCH ? {only} ORDER BY bm25(words), c.id LIMIT ?"""
+        return {str(row[0]): float(str(row[1])) for row in self._all(query, values)}
+
+
+def query_words(text: str, limit: int = 64) -> list[str]:
+    """Distinct words of a question for `search`, without those that every text holds; at most `limit`.
+
+    When nothing else is left ("Who is he?") the common words stay: a weak signal beats none.
+    """
+    words = list(dict.fromkeys(re.findall(r"\w+", text.lower())))
+    return ([word for word in words if word not in STOPWORDS] or words)[:limit]
+
+
+STOPWORDS = frozenset(
+    "a an and are as at be been being but by can could did do does doing for from had has have having he her hers "
+    "him his how i if in into is it its itself me my of on or our she should so some such than that the their them "
+    "then there these they this those to was we were what when where which while who whom whose why will with would "
+    "you your about any s t re ve ll d".split()
+)
+
+
+def _row(item: Embedded) -> tuple[object, ...]:
+    chunk = item.chunk
+    blob = np.ascontiguousarray(item.vectors, np.float16).tobytes()
+    return (chunk.id, chunk.doc_id, chunk.start, chunk.end, chunk.text, json.dumps(chunk.headings), blob)
+
+
+def _hit(row: tuple[object, ...], dimension: int) -> Hit:
+    id_, doc_id, start, end, text, headings, title, source, blob = row
+    chunk = Chunk(id_, doc_id, start, end, text, tuple(json.loads(str(headings))))  # type: ignore[arg-type]
+    vectors = np.frombuffer(blob, np.float16).astype(np.float32).reshape(-1, dimension)  # type: ignore[call-overload]
+    return Hit(chunk, str(title), str(source), vectors)
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    """SQLite's errors as ours, with what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as exc:
+        raise IndexStateError(f"{path}: {_advice(str(exc))}") from exc
+
+
+def _advice(reason: str) -> str:
+    low = reason.lower()
+    if "full" in low or "disk i/o" in low:
+        return f"the disk is full or failing ({reason}); free some space and add the articles again"
+    if "readonly" in low or "unable to open" in low:
+        return f"no permission to write there ({reason}); choose another folder with --index"
+    if "locked" in low:
+        return f"another process is writing ({reason}); wait for it and try again"
+    if "malformed" in low or "not a database" in low:
+        return f"the file is damaged ({reason}); move the folder away and add the articles again"
+    return f"the catalog cannot be used ({reason})"

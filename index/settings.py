@@ -1,0 +1,28 @@
+"""What can be set, from the environment (`FOOTNOTE_…`), with unit and reason. Few on purpose."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import platformdirs
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """`index`: folder of the index; `embedder`: a sentence-transformers model by folder or name, `bundled` for
+    the one that is installed with the program; `llm`: default of `--llm`; `lock_seconds`: how long a second
+    writer waits for the first."""
+
+    model_config = SettingsConfigDict(env_prefix="FOOTNOTE_")
+
+    index: Path = Path(platformdirs.user_data_dir("footnote", appauthor=False)) / "index"
+    embedder: str = "bundled"
+    llm: str = "none"
+    lock_seconds: float = 10.0
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read from the environment once."""
+    return Settings()
