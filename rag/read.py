@@ -1,0 +1,102 @@
+"""Question and passages → the sentences that answer it, and the probability that they do.
+
+The reader scores spans in each passage; those scores and the retrieval's are joined by a fit (`rag/fit.json`, made by
+`rag/fit.py`), because a reader alone is too sure of a passage about something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from index.catalog import query_words
+from index.chunk import sentences
+from rag.evidence import Evidence, Span
+from rag.fit import Fit, probability
+from rag.types import Passage
+
+MAX_QUOTES = 3  # an answer in more places than three is a topic, not an answer
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A sentence of a document (`start:end`, in the document) that holds `short`, the answer as the reader read it."""
+
+    passage: Passage
+    start: int
+    end: int
+    short: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """`confidence`: probability that the passages answer the question. `quotes`: the best first."""
+
+    confidence: float
+    quotes: tuple[Quote, ...]
+
+
+def read(question: str, passages: Sequence[Passage], evidence: Evidence, fit: Fit) -> Findings:
+    """Read the passages for the answer. No quotes and confidence 0 when no passage holds a span."""
+    found = candidates(question, passages, evidence, fit)
+    if not found:
+        return Findings(0.0, ())
+    best = found[0]
+    confidence = probability(fit.confidence, confidence_features(question, best, found))
+    return Findings(confidence, _distinct([quote for quote in found if quote.score >= best.score - fit.margin]))
+
+
+def candidates(question: str, passages: Sequence[Passage], evidence: Evidence, fit: Fit) -> list[Quote]:
+    """Every span the reader found, widened to its sentence, by joint score; ties by place."""
+    readings = evidence.read(question, [passage.text for passage in passages])
+    found = [
+        quote(passage, span, span.score + fit.retrieval * passage.score)
+        for passage, reading in zip(passages, readings, strict=True)
+        for span in reading.spans
+    ]
+    return sorted(found, key=lambda item: (-item.score, item.passage.rank, item.start))
+
+
+def quote(passage: Passage, span: Span, score: float) -> Quote:
+    """The sentence, or the run of sentences, of the passage that holds the span."""
+    held = [(start, end) for start, end in sentences(passage.text) if start < span.end and end > span.start]
+    start, end = (held[0][0], held[-1][1]) if held else (span.start, span.end)
+    short = " ".join(passage.text[span.start : span.end].split())
+    return Quote(passage, passage.start + start, passage.start + end, short, score)
+
+
+def confidence_features(question: str, best: Quote, found: Sequence[Quote]) -> dict[str, float]:
+    """What tells an answerable question: how sure the reader is, how near the passage is, and which of the
+    question's words it holds."""
+    passage = best.passage
+    return {
+        "reader": best.score,
+        "dense": passage.signals.get("dense", 0.0),
+        "sentence": passage.signals.get("sentence", 0.0),
+        "words": word_share(query_words(question), passage.text),
+        "lead": best.score - next((item.score for item in found if item.passage is not passage), best.score - 5.0),
+    }
+
+
+def word_share(words: Sequence[str], text: str) -> float:
+    """Share of words that the text holds, compared by their first six letters (a stem that needs no language)."""
+    held = {word[:6] for word in query_words(text, limit=10_000)}
+    return sum(word[:6] in held for word in words) / len(words) if words else 0.0
+
+
+def _distinct(quotes: Sequence[Quote]) -> tuple[Quote, ...]:
+    """The best quotes that overlap no better one and say another thing: the same answer twice is one answer."""
+    kept: list[Quote] = []
+    for item in quotes:
+        overlaps = any(
+            item.passage.doc_id == other.passage.doc_id and item.start < other.end and other.start < item.end
+            for other in kept
+        )
+        if not overlaps and _key(item.short) not in {_key(other.short) for other in kept}:
+            kept.append(item)
+    return tuple(kept[:MAX_QUOTES])
+
+
+def _key(short: str) -> str:
+    return " ".join(query_words(short))

@@ -1,0 +1,121 @@
+"""Question → passages: vectors, best sentence and words, fused; one text once.
+
+Three scores of every candidate: cosine of the question to the chunk, to its nearest sentence, and BM25. Each is put
+on the scale of the question's own candidates (z-score) and the sum is weighted. Reciprocal ranks throw away how much
+better the first is than the second and did worse (docs/log.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from index import FootnoteError, Index
+from index.catalog import Hit, query_words
+from index.embed import Vectors
+from rag.types import Passage, QuestionError
+
+MAX_QUESTION = 2000  # characters; beyond it it is a document, and the embedder reads 256 word pieces
+CANDIDATES = 50  # by each of vectors and words; recall@50 of either alone is above 0.99 on the development set
+
+# Fitted on questions of the development half of SQuAD 2.0, see docs/log.md.
+WEIGHTS = {"dense": 0.3, "sentence": 0.4, "words": 0.3}
+
+
+def retrieve(question: str, top_k: int = 5, index: Index | None = None) -> list[Passage]:
+    """The `top_k` passages that answer the question best, the best first, ties by chunk id.
+
+    `index`: an open one; by default that of `FOOTNOTE_INDEX`, opened once and kept. `score` compares passages of one
+    question only. Raises QuestionError for an empty or overlong question, FootnoteError for an empty index.
+    """
+    question = checked(question)
+    if top_k < 1:
+        raise QuestionError(f"top_k must be at least 1, not {top_k}")
+    index = index or default_index()
+    if not index.catalog.counts()[1]:
+        raise FootnoteError(f"{index.folder}: the index is empty; add articles first: footnote add PATH")
+    return _top(fuse(index, question), top_k)
+
+
+@cache
+def default_index() -> Index:
+    """The index of the settings, opened once in this process."""
+    return Index.open()
+
+
+def checked(question: str) -> str:
+    """The question without surrounding space. Raises QuestionError."""
+    question = question.strip()
+    if not question:
+        raise QuestionError("the question is empty; write one")
+    if len(question) > MAX_QUESTION:
+        raise QuestionError(
+            f"the question has {len(question):,} characters, at most {MAX_QUESTION:,} are read; shorten it"
+        )
+    return question
+
+
+def fuse(index: Index, question: str) -> list[Passage]:
+    """All candidates as passages, the best first."""
+    vector = index.embedder.embed([question])[0]
+    words = query_words(question)
+    candidates = index.vectors.query(vector, CANDIDATES).keys() | index.catalog.search(words, CANDIDATES).keys()
+    hits = index.catalog.hits(candidates)
+    if not hits:
+        return []
+    signals = _signals(hits, vector, index.catalog.search(words, len(hits), among=candidates))
+    scores = sum(weight * _z(signals[name]) for name, weight in WEIGHTS.items())
+    return _passages(hits, signals, np.asarray(scores))
+
+
+def _signals(hits: Sequence[Hit], vector: Vectors, bm25: Mapping[str, float]) -> dict[str, Vectors]:
+    dense = [float(hit.vectors[0] @ vector) for hit in hits]
+    # A chunk of one sentence has only its own vector, which then is its best sentence.
+    sentence = [float(((hit.vectors[1:] if len(hit.vectors) > 1 else hit.vectors) @ vector).max()) for hit in hits]
+    found = [bm25.get(hit.chunk.id, 0.0) for hit in hits]
+    return {name: np.array(v, np.float32) for name, v in (("dense", dense), ("sentence", sentence), ("words", found))}
+
+
+def _z(values: Vectors) -> Vectors:
+    spread = float(values.std())
+    return (values - values.mean()) / spread if spread > 1e-6 else np.zeros_like(values)
+
+
+def _passages(hits: Sequence[Hit], signals: Mapping[str, Vectors], scores: npt.NDArray[np.float64]) -> list[Passage]:
+    scores = scores.round(5)  # the last digits vary with the batch a text was embedded in
+    ids = [hit.chunk.id for hit in hits]
+    order = sorted(range(len(hits)), key=lambda at: (-scores[at], ids[at]))
+    ranks = {name: _ranks(values, ids) for name, values in signals.items()}
+    return [
+        Passage(
+            chunk=hits[at].chunk,
+            title=hits[at].title,
+            source=hits[at].source,
+            score=float(scores[at]),
+            rank=rank,
+            ranks={name: ranks[name][at] for name in signals},
+            signals={name: round(float(values[at]), 5) for name, values in signals.items()},
+        )
+        for rank, at in enumerate(order, 1)
+    ]
+
+
+def _ranks(values: Vectors, ids: Sequence[str]) -> dict[int, int]:
+    order = sorted(range(len(ids)), key=lambda at: (-round(float(values[at]), 5), ids[at]))
+    return {at: rank for rank, at in enumerate(order, 1)}
+
+
+def _top(passages: Sequence[Passage], limit: int) -> list[Passage]:
+    """The first `limit` of different text, ranked anew."""
+    kept: dict[str, Passage] = {}
+    for passage in passages:
+        kept.setdefault(" ".join(passage.text.split()), passage)
+    return [_ranked(passage, rank) for rank, passage in enumerate(list(kept.values())[:limit], 1)]
+
+
+def _ranked(passage: Passage, rank: int) -> Passage:
+    return passage if passage.rank == rank else replace(passage, rank=rank)

@@ -1,0 +1,111 @@
+"""Is a claim supported by the passage it cites? Rules a person can follow and the evidence model, joined by a fit.
+
+Each rule is also the reason that is given when a claim falls: a number that the passage does not hold, a name that it
+does not hold, a negation turned, words about something else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from index.catalog import STOPWORDS
+from index.chunk import Span, sentences
+from rag.evidence import Evidence
+from rag.fit import Fit, logit, probability
+
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_NEGATION = re.compile(r"\b(?:not|no|never|none|neither|nor|without|cannot|nobody|nothing)\b|n[’']t\b", re.I)
+_NUMBER_WORDS = dict(
+    zip(
+        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+        "eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred".split(),
+        [*map(str, range(1, 21)), "30", "40", "50", "60", "70", "80", "90", "100"],
+        strict=True,
+    )
+)
+STEM = 5  # letters compared: "Iranian" is in a text about Iran, "negotiate" in one on negotiations
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Probability that the passage supports the claim, the span of it that does best, and why not if not."""
+
+    probability: float
+    span: Span
+    reason: str
+
+
+def check(claim: str, passages: Sequence[str], evidence: Evidence, fit: Fit) -> list[Verdict]:
+    """Judge one claim against each passage text. Spans count from the passage's start."""
+    texts = list(passages)
+    windows = [(at, span) for at, text in enumerate(texts) for span in _windows(text)]
+    pairs = [(claim, text) for text in texts] + [(claim, texts[at][low:high]) for at, (low, high) in windows]
+    scores = evidence.support(pairs)
+    verdicts = []
+    for at, text in enumerate(texts):
+        own = [(score, span) for score, (owner, span) in zip(scores[len(texts) :], windows, strict=True) if owner == at]
+        score, span = max(own, key=lambda item: (item[0], item[1][0] - item[1][1])) if own else (0.0, (0, len(text)))
+        found = features(claim, text, max(score, scores[at]))
+        verdicts.append(Verdict(probability(fit.support, found), span, reason(found)))
+    return verdicts
+
+
+def _windows(text: str) -> list[Span]:
+    """Each sentence, and each two in a row: the places a claim may rest on."""
+    spans = sentences(text)
+    return [*spans, *((first[0], second[1]) for first, second in pairwise(spans))]
+
+
+def features(claim: str, source: str, model: float) -> dict[str, float]:
+    """Signals of support, each from the claim's side: what of it the source does not hold."""
+    source_stems = {word.lower()[:STEM] for word in _WORD.findall(source)}
+    content = [word for word in _WORD.findall(claim) if word.lower() not in STOPWORDS]
+    missing = [word for word in content if word.lower()[:STEM] not in source_stems]
+    names = [word for word in names_of(claim) if word.lower()[:STEM] not in source_stems]
+    return {
+        "model": logit(model),
+        "numbers": float(min(2, len(numbers_of(claim) - numbers_of(source)))),
+        "names": float(min(2, len(names))),
+        "words": len(missing) / len(content) if content else 1.0,
+        "negation": float(bool(_NEGATION.search(claim)) != bool(_NEGATION.search(_nearest(claim, source)))),
+    }
+
+
+def numbers_of(text: str) -> set[str]:
+    """Numbers, without thousands' commas, number words as digits (except "one", which is mostly a pronoun)."""
+    digits = {number.replace(",", "").rstrip(".") for number in _NUMBER.findall(text)}
+    words = {_NUMBER_WORDS[word] for word in map(str.lower, _WORD.findall(text)) if word in _NUMBER_WORDS}
+    return digits | (words - {"1"})
+
+
+def names_of(text: str) -> list[str]:
+    """Capitalised words that do not merely begin the sentence."""
+    return [
+        match.group()
+        for match in _WORD.finditer(text)
+        if match.group()[0].isupper() and match.start() > 0 and match.group().lower() not in STOPWORDS
+    ]
+
+
+def _nearest(claim: str, source: str) -> str:
+    """The sentence of the source that shares most words with the claim."""
+    own = {word.lower()[:STEM] for word in _WORD.findall(claim)} - {word[:STEM] for word in STOPWORDS}
+    parts = [source[start:end] for start, end in sentences(source)] or [source]
+    return max(parts, key=lambda part: len(own & {word.lower()[:STEM] for word in _WORD.findall(part)}))
+
+
+def reason(found: dict[str, float]) -> str:
+    """Why a claim with these features fell, for a person."""
+    if found["numbers"]:
+        return "a number in it is not in the cited passage"
+    if found["names"]:
+        return "a name in it is not in the cited passage"
+    if found["negation"]:
+        return "it denies what the cited passage affirms, or affirms what it denies"
+    if found["words"] > 0.5:
+        return "the cited passage says nothing about it"
+    return "the cited passage does not support it"

@@ -1,0 +1,115 @@
+"""Chunks are exact slices, in order, and together hold every visible character, whatever the text."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from index.chunk import MAX_CHARS, MAX_SENTENCE, chunk_id, sentences, split
+from index.types import Chunk, Document
+
+PIECES = st.sampled_from(
+    [
+        *("Dr. Smith left. ", "no end here ", "“War is bad.” He said so. ", "1. First. ", "U.S. Army. ", "你好。", "…"),
+        *("\n\n", "\r\n", "\r\n\r\n", "\n", "\u2028", "\u00a0", "\t", " ", "😀👩\u200d👧 ", "e\u0301 "),
+        *("# Head\n", "- item\n", "```\n", "x" * 700),
+    ]
+)
+TEXTS = st.one_of(st.text(max_size=300), st.lists(PIECES, max_size=40).map("".join))
+
+
+def document(text: str) -> Document:
+    return Document("doc", "Title", text, "source", hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
+
+
+def uncovered(text: str, spans: list[tuple[int, int]]) -> str:
+    held = {at for start, end in spans for at in range(start, end)}
+    return "".join(ch for at, ch in enumerate(text) if at not in held and not ch.isspace())
+
+
+@given(TEXTS)
+@example("Same words here.\n\n" * 6)
+@example("word " * 3000)
+@example("x" * 5000)
+@settings(max_examples=300, deadline=None)
+def test_chunks_are_exact_ordered_and_complete(text: str) -> None:
+    chunks = split(document(text))
+    spans = [(chunk.start, chunk.end) for chunk in chunks]
+    assert all(chunk.text == text[chunk.start : chunk.end] and chunk.text.strip() for chunk in chunks)
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+    assert uncovered(text, spans) == ""
+    assert all(len(chunk.text) <= MAX_CHARS for chunk in chunks)
+    assert len({chunk.id for chunk in chunks}) == len(chunks)
+
+
+@given(TEXTS)
+@settings(max_examples=300, deadline=None)
+def test_sentences_are_exact_ordered_and_complete(text: str) -> None:
+    spans = sentences(text)
+    assert all(0 <= start < end <= len(text) and end - start <= MAX_SENTENCE for start, end in spans)
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+    assert all(text[start:end] == text[start:end].strip() for start, end in spans)
+    assert uncovered(text, spans) == ""
+
+
+def parts(text: str) -> list[str]:
+    return [text[start:end] for start, end in sentences(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Dr. Smith met Mr. J. K. Li. They spoke.", ["Dr. Smith met Mr. J. K. Li.", "They spoke."]),
+        ("In the U.S. Army it rains. In the U.S. The sun.", ["In the U.S. Army it rains.", "In the U.S.", "The sun."]),
+        ("It cost 3.14 dollars. No. 5 won.", ["It cost 3.14 dollars.", "No. 5 won."]),
+        ("“War is not good. Iran waits.” He left.", ["“War is not good.", "Iran waits.”", "He left."]),
+        ("Wait... what? Yes!", ["Wait... what?", "Yes!"]),
+        ("你好。再见。", ["你好。", "再见。"]),
+        ("One line\nwrapped at forty.\nAnother.", ["One line\nwrapped at forty.", "Another."]),
+        ("Heading\n\nText here.", ["Heading", "Text here."]),
+        ("- one\n- two. Three.", ["- one", "- two.", "Three."]),
+        ("He was born in Oct. 1990. She too.", ["He was born in Oct. 1990.", "She too."]),
+        ("", []),
+    ],
+)
+def test_sentence_ends(text: str, expected: list[str]) -> None:
+    assert parts(text) == expected
+
+
+def test_repeated_paragraphs_keep_their_own_places() -> None:
+    paragraph = "Six equal paragraphs stand here, each long enough to be a chunk by itself. " * 4
+    text = "\n\n".join([paragraph.strip()] * 6)
+    step = len(paragraph.strip()) + 2
+    assert [chunk.start for chunk in split(document(text))] == [step * at for at in range(6)]
+
+
+def test_headings_lead_to_the_chunk_below_them() -> None:
+    text = "# A\n\n" + "First. " * 60 + "\n\n## B\n\n" + "Second. " * 60 + "\n\n# C\n\n" + "Third. " * 60
+    chunks = split(document(text))
+    assert [(chunk.headings, chunk.text[:4]) for chunk in chunks] == [
+        (("A",), "# A\n"),
+        (("A", "B"), "## B"),
+        (("C",), "# C\n"),
+    ]
+
+
+def test_a_hash_line_in_code_is_no_heading() -> None:
+    chunks = split(document("```\n# comment\n```\n\nText."))
+    assert [chunk.headings for chunk in chunks] == [()]
+
+
+def test_long_lines_are_paragraphs_and_a_short_paragraph_joins_the_next() -> None:
+    line = "A sentence of some length that goes on for a while. " * 6
+    assert len(split(document(f"{line.strip()}\n{line.strip()}\n"))) == 2
+    assert len(split(document(f"Caption\n\n{line}"))) == 1
+
+
+def test_ids_come_from_content_and_place() -> None:
+    assert chunk_id("ab", 0, 5) == chunk_id("ab", 0, 5)
+    assert len({chunk_id("ab", 0, 5), chunk_id("ab", 0, 6), chunk_id("ac", 0, 5)}) == 3
+    one: list[Chunk] = split(document("Text."))
+    assert one[0].id == split(document("Text."))[0].id

@@ -1,0 +1,229 @@
+"""A document's way, with real SQLite and real Chroma: add, replace, remove, and what may go wrong."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import filelock
+import pytest
+
+from index import Document, Index, IndexStateError, NotFoundError
+from index.catalog import query_words
+from index.chunk import split
+from index.embed import HashEmbedder
+from tests.conftest import SEED
+
+
+def consistent(index: Index) -> bool:
+    """Every chunk has its vector and the other way round, and each is an exact slice of its document."""
+    hits = index.catalog.hits(index.catalog.chunk_ids())
+    exact = all(index.document(h.chunk.doc_id).text[h.chunk.start : h.chunk.end] == h.chunk.text for h in hits)
+    return exact and index.vectors.ids() == {hit.chunk.id for hit in hits} == set(index.catalog.chunk_ids())
+
+
+def test_add_then_unchanged_then_replaced_then_removed(index: Index, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("The lighthouse was built in 1850.")
+    (doc_id,) = index.add([path]).added
+    assert index.add([path]).unchanged == (doc_id,)
+    path.write_text("The lighthouse was built in 1851.")
+    assert index.add([path]).replaced == (doc_id,)
+    assert index.document(doc_id).text == "The lighthouse was built in 1851."
+    assert index.catalog.search(["1850"], 5) == {}
+    assert len(index.catalog.search(["1851"], 5)) == 1
+    assert consistent(index)
+    assert index.remove(doc_id).removed == (doc_id,)
+    assert index.documents() == []
+    assert index.vectors.ids() == set()
+    assert index.catalog.search(["lighthouse"], 5) == {}
+
+
+def test_the_seed_article_is_stored_whole(seed_index: Index) -> None:
+    (info,) = seed_index.documents()
+    text = SEED.read_bytes().decode()
+    assert seed_index.document(info.doc_id).text == text
+    assert info.chunks == len(split(seed_index.document(info.doc_id))) == 13
+    assert seed_index.document(info.doc_id[:5]).id == info.doc_id
+    assert seed_index.catalog.slice(info.doc_id, 5, 20) == text[5:20]
+    assert consistent(seed_index)
+
+
+def test_one_bad_file_stops_nothing_and_is_named(index: Index, tmp_path: Path) -> None:
+    (tmp_path / "good.txt").write_text("Good text.")
+    (tmp_path / "bad.txt").write_bytes(b"\xff\x00")
+    calls: list[tuple[int, int]] = []
+    report = index.add([tmp_path, tmp_path / "missing.txt"], lambda done, total: calls.append((done, total)))
+    assert len(report.added) == 1
+    assert [(Path(f.source).name, f.reason.split(";")[0]) for f in report.failed] == [
+        ("bad.txt", "it is binary, not text"),
+        ("missing.txt", "there is no such file"),
+    ]
+    assert calls == [(1, 3)]
+    assert consistent(index)
+
+
+def test_the_same_text_under_two_names_is_stored_once(index: Index, tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text("The same text.")
+    report = index.add([tmp_path])
+    assert len(report.added) == 1
+    assert [Path(item.source).name for item in report.duplicates] == ["b.txt"]
+    (tmp_path / "b.txt").write_text("Another text.")
+    assert len(index.add([tmp_path / "b.txt"]).added) == 1
+    (tmp_path / "b.txt").write_text("The same text.")
+    report = index.add([tmp_path / "b.txt"])
+    assert (len(report.removed), len(report.duplicates)) == (1, 1)
+    assert len(index.documents()) == 1
+    assert consistent(index)
+
+
+def test_unknown_and_ambiguous_ids(index: Index) -> None:
+    for at in range(40):
+        index.add_documents([Document(f"{at:02d}", "T", f"Text {at}.", str(at), str(at))])
+    for wrong, message in (("xyz", "no document has the id 'xyz'"), ("", "no document"), ("1", "several documents")):
+        with pytest.raises(NotFoundError, match=message):
+            index.document(wrong)
+    with pytest.raises(NotFoundError):
+        index.remove("xyz")
+
+
+def test_an_error_in_the_middle_leaves_the_old_version(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    index.add_documents([Document("d", "T", "Old text here.", "s", "1")])
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("index.catalog._row", fail)
+        index.add_documents([Document("d", "T", "New text here.", "s", "2")])
+    assert index.document("d").text == "Old text here."
+    assert list(index.catalog.search(["old"], 5)) == index.catalog.chunk_ids()
+    index.add_documents([Document("d", "T", "New text here.", "s", "2")])
+    assert index.document("d").text == "New text here."
+    assert consistent(index)
+
+
+class OtherEmbedder(HashEmbedder):
+    name = "other"
+
+
+def test_another_embedder_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    with Index.open(tmp_path, embedder=HashEmbedder()) as index:
+        index.add([SEED])
+    with pytest.raises(IndexStateError, match=r"built with embedder 'hash-64'.*set FOOTNOTE_EMBEDDER back"):
+        Index.open(tmp_path, embedder=OtherEmbedder())
+    with Index.open(tmp_path, embedder=HashEmbedder()) as index:
+        assert consistent(index)
+
+
+def test_another_splitter_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Index.open(tmp_path, embedder=HashEmbedder()) as index:
+        index.add([SEED])
+    monkeypatch.setattr("index.chunk.VERSION", "sentences-0")
+    with pytest.raises(IndexStateError, match="was split by"):
+        Index.open(tmp_path, embedder=HashEmbedder())
+
+
+def test_a_second_writer_waits_and_then_says_so(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOOTNOTE_LOCK_SECONDS", "0.1")
+    from index.settings import settings
+
+    settings.cache_clear()
+    with (
+        filelock.FileLock(index.folder / "writer.lock", is_singleton=False),
+        pytest.raises(IndexStateError, match="another process is still writing"),
+    ):
+        index.add([SEED])
+    assert len(index.add([SEED]).added) == 1
+
+
+def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(IndexStateError, match=r"index folder cannot be made.*--index"):
+        Index.open(tmp_path / "file" / "index")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "catalog.sqlite3").write_bytes(b"not a database at all, but long enough to be one" * 100)
+    with pytest.raises(IndexStateError, match="damaged"):
+        Index.open(tmp_path / "broken")
+
+
+FULL_DISK = """
+import sys
+from pathlib import Path
+from index import Index, IndexStateError, Document
+from index.embed import HashEmbedder
+with Index.open(sys.argv[1], embedder=HashEmbedder()) as index:
+    try:
+        index.add_documents([Document("big", "T", "Many words here. " * 20000, "s", "2")])
+    except IndexStateError as exc:
+        print(exc)
+"""
+
+
+def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path: Path) -> None:
+    with Index.open(tmp_path, embedder=HashEmbedder()) as index:
+        index.add([SEED])
+
+    def small_disk() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)], preexec_fn=small_disk, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "free some space" in done.stdout or "check disk space" in done.stdout
+    with Index.open(tmp_path, embedder=HashEmbedder()) as index:
+        assert len(index.documents()) == 1
+        assert len(index.catalog.search(query_words("maximum resistance"), 50)) > 0
+        assert len(index.add([SEED]).unchanged) == 1
+
+
+def test_a_folder_without_write_permission(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    with Index.open(folder, embedder=HashEmbedder()) as index:
+        index.add([SEED])
+    code = f"""
+import os
+import chromadb
+from index import Index, IndexStateError
+from index.embed import HashEmbedder
+if os.getuid() == 0:  # root writes anywhere
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    with Index.open({str(folder)!r}, embedder=HashEmbedder()) as index:
+        index.add([{str(SEED)!r}, {str(SEED.with_suffix(".none"))!r}])
+        index.add_documents([])
+        index.remove(index.documents()[0].doc_id)
+except IndexStateError as exc:
+    print(exc)
+"""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    for parent in (tmp_path, *tmp_path.parents[:3]):
+        parent.chmod(parent.stat().st_mode | 0o055)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=SEED.parent.parent)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755)
+    assert "permission to write there" in done.stdout, done.stderr[-600:]
+
+
+def test_search_ranks_by_bm25_and_scores_only_the_chunks_asked_for(index: Index) -> None:
+    texts = ["Resistance and resistance again.", "One resistance among many other words here.", "Nothing of it."]
+    index.add_documents([Document(str(at), "T", text, str(at), str(at)) for at, text in enumerate(texts)])
+    found = index.catalog.search(query_words("What resists? The resistance!"), 5)
+    assert [index.catalog.hits([id_])[0].chunk.doc_id for id_ in found] == ["0", "1"]
+    second = list(found)[1]
+    assert index.catalog.search(["resistance"], 5, among=[second]).keys() == {second}
+    assert index.catalog.search([], 5) == {}
+
+
+def test_query_words_keep_common_ones_only_when_there_are_no_others() -> None:
+    assert query_words("Who is the President of Iran?") == ["president", "iran"]
+    assert query_words("Who is he?") == ["who", "is", "he"]
+    assert query_words('"); DROP TABLE * NEAR(x)') == ["drop", "table", "near", "x"]

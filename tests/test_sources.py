@@ -1,0 +1,101 @@
+"""Files → documents: the text as it stands, and a clear reason for each file that is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from index.sources import MAX_BYTES, files, read
+from index.types import SourceError
+
+
+def write(path: Path, data: str | bytes) -> Path:
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return path
+
+
+def test_text_is_kept_to_the_letter(tmp_path: Path) -> None:
+    raw = "Title line\r\n\r\nÜber 😀 “quotes”\tend \n"
+    document = read(write(tmp_path / "a.txt", raw))
+    assert document.text == raw
+    assert document.title == "Title line"
+    assert document.source == str(tmp_path / "a.txt")
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    assert read(write(tmp_path / "a.txt", b"\xef\xbb\xbfText.")).text == "Text."
+
+
+def test_a_source_keeps_its_id_and_content_has_its_hash(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "One.")
+    before = read(path)
+    after = read(write(path, "Two."))
+    assert before.id == after.id
+    assert before.sha256 != after.sha256
+
+
+def test_titles(tmp_path: Path) -> None:
+    long = "A first line that runs on and on, far beyond what any title of an article would ever do, as captions do."
+    assert read(write(tmp_path / "a.md", "# The Title\n\nText.")).title == "The Title"
+    assert read(write(tmp_path / "b.txt", long)).title == long[:87] + "…"
+    assert read(write(tmp_path / "c.txt", "***\n1234")).title == "c"
+
+
+def test_front_matter_and_sidecar(tmp_path: Path) -> None:
+    text = '---\ntitle: "On Things"\nauthor: A. Writer\ndate: 2024-05-01\n---\n\nText.'
+    path = write(tmp_path / "a.md", text)
+    document = read(path)
+    assert (document.title, document.author, document.published) == ("On Things", "A. Writer", "2024-05-01")
+    assert document.text == text
+    write(tmp_path / "a.meta.json", json.dumps({"title": "Other", "author": None}))
+    assert (read(path).title, read(path).author) == ("Other", "A. Writer")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("a.txt", b"", "empty"),
+        ("a.txt", b" \n\t\r\n", "empty"),
+        ("a.txt", b"caf\xe9", "not UTF-8 .byte 0xe9 at 3.; convert it: iconv"),
+        ("a.txt", b"\xff\xfeT\0", "UTF-16"),
+        ("a.txt", b"GIF89a\0\0", "binary"),
+        ("a.pdf", b"%PDF-1.7", "not a format"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_the_reason(tmp_path: Path, name: str, data: bytes, reason: str) -> None:
+    with pytest.raises(SourceError, match=reason):
+        read(write(tmp_path / name, data))
+
+
+def test_missing_and_oversized_files_and_a_broken_sidecar(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no such file"):
+        read(tmp_path / "none.txt")
+    with (tmp_path / "big.txt").open("wb") as handle:
+        handle.truncate(MAX_BYTES + 1)
+    with pytest.raises(SourceError, match="larger than 50 MB"):
+        read(tmp_path / "big.txt")
+    path = write(tmp_path / "a.txt", "Text.")
+    write(tmp_path / "a.meta.json", "{")
+    with pytest.raises(SourceError, match=r"a\.meta\.json beside it is not readable JSON"):
+        read(path)
+    write(tmp_path / "a.meta.json", "[]")
+    with pytest.raises(SourceError, match="one JSON object"):
+        read(path)
+
+
+def test_a_directory_named_like_a_text_is_walked_and_an_unreadable_entry_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "loop.txt").symlink_to(tmp_path / "loop.txt")
+    with pytest.raises(SourceError, match="could not be read"):
+        read(tmp_path / "loop.txt")
+
+
+def test_folders_are_walked_in_order_without_hidden_files_and_without_loops(tmp_path: Path) -> None:
+    for name in ("b.md", "a.txt", ".hidden.txt", "x.png", "sub/c.TXT", ".git/d.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write(tmp_path / name, "Text.")
+    (tmp_path / "sub" / "again").symlink_to(tmp_path)
+    found = [str(path.relative_to(tmp_path)) for path in files([tmp_path])]
+    assert found == ["a.txt", "b.md", "sub/c.TXT"]
+    assert list(files([tmp_path / "x.png"])) == [tmp_path / "x.png"]

@@ -1,0 +1,224 @@
+"""The command `footnote`. Everything heavy is imported by the command that needs it, so that help is instant.
+
+Standard output carries the result (with `--json`, one JSON document and nothing else); standard error the rest.
+Exit codes: 0 done (also when the articles do not say), 1 it failed, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from index import Index
+    from rag import Answer, Assistant, Passage
+
+app = typer.Typer(
+    name="footnote",
+    help="Ask your articles; every answer is footnoted, and every footnote is checked.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+evals_app = typer.Typer(help="Run sets of questions with known answers, and compare runs.", no_args_is_help=True)
+app.add_typer(evals_app, name="eval")
+
+IndexOption = Annotated[
+    Path | None,
+    typer.Option("--index", metavar="DIR", help="Folder of the index [default: $FOOTNOTE_INDEX, else user data]"),
+]
+LlmOption = Annotated[
+    str | None,
+    typer.Option(
+        "--llm",
+        metavar="SPEC",
+        help="none, embedded, openai/NAME, anthropic/NAME, ollama/NAME or openai-like/NAME@http://host:port/v1 "
+        "[default: $FOOTNOTE_LLM, else none]",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output")]
+TopOption = Annotated[int, typer.Option("--top-k", min=1, max=100, help="How many passages")]
+
+
+@app.command()
+def add(paths: Annotated[list[str], typer.Argument(metavar="PATH...")], index: IndexOption = None) -> None:
+    """Add text and markdown files, or folders of them. Unchanged files are left alone, changed ones replaced."""
+    with _index(index) as opened, _progress("Adding") as progress:
+        report = opened.add(paths, progress)
+    names = ("added", "replaced", "unchanged", "removed", "duplicates", "failed")
+    counts = {name: len(getattr(report, name)) for name in names}
+    print(", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no articles found there")
+    for failure in (*report.duplicates, *report.failed):
+        _say(f"{failure.source}: {failure.reason}")
+    if report.failed or not any(counts.values()):
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_(index: IndexOption = None, as_json: JsonOption = False) -> None:
+    """List the articles in the index."""
+    from rag.contract import documents_json
+
+    with _index(index) as opened:
+        documents = opened.documents()
+    if as_json:
+        _print_json(documents_json(documents))
+    elif not documents:
+        _say("The index is empty; add articles: footnote add PATH")
+    else:
+        for item in documents:
+            print(f"{item.doc_id}  {item.chunks:5d} chunks  {item.title}\n              {item.source}")
+
+
+@app.command()
+def show(doc_id: str, index: IndexOption = None, as_json: JsonOption = False) -> None:
+    """Print an article's text, to which all offsets refer. The beginning of an id is enough."""
+    from rag.contract import document_json
+
+    with _index(index) as opened:
+        document = opened.document(doc_id)
+    if as_json:
+        _print_json(document_json(document))
+    else:
+        sys.stdout.write(document.text if document.text.endswith("\n") else document.text + "\n")
+
+
+@app.command()
+def remove(doc_id: str, index: IndexOption = None) -> None:
+    """Remove an article from the index. The file itself is not touched."""
+    with _index(index) as opened:
+        report = opened.remove(doc_id)
+    print(f"removed {report.removed[0]}")
+
+
+@app.command()
+def retrieve(question: str, index: IndexOption = None, top_k: TopOption = 5, as_json: JsonOption = False) -> None:
+    """Print the passages nearest to a question, without answering it."""
+    from time import perf_counter
+
+    from rag import retrieve as find
+    from rag.contract import passage_json
+
+    began = perf_counter()
+    with _index(index) as opened:
+        passages = find(question, top_k, opened)
+    seconds = round(perf_counter() - began, 4)
+    if as_json:
+        found = [passage_json(passage) for passage in passages]
+        _print_json({"question": question.strip(), "passages": found, "seconds": seconds})
+    else:
+        _print_passages(passages)
+
+
+@app.command()
+def ask(question: str, index: IndexOption = None, llm: LlmOption = None, as_json: JsonOption = False) -> None:
+    """Answer a question from the articles, with footnotes. Exit code 0 also when the articles do not say."""
+    from rag.contract import answer_json
+
+    with _assistant(index, llm) as assistant:
+        answer = assistant.ask(question)
+    if as_json:
+        _print_json(answer_json(answer))
+    else:
+        _print_answer(answer)
+
+
+@app.command()
+def chat(
+    index: IndexOption = None,
+    llm: LlmOption = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; another one than 127.0.0.1 opens it to the network")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page")] = 7860,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser")] = False,
+) -> None:
+    """Open the chat in the browser: http://127.0.0.1:7860."""
+    from ui.app import launch
+
+    with _assistant(index, llm) as assistant:
+        launch(assistant, host=host, port=port, open_browser=browser)
+
+
+@contextmanager
+def _index(path: Path | None) -> Iterator[Index]:
+    from index import Index
+
+    with Index.open(path) as opened:
+        yield opened
+
+
+@contextmanager
+def _assistant(path: Path | None, llm: str | None) -> Iterator[Assistant]:
+    from rag import Assistant
+
+    with _index(path) as opened:
+        yield Assistant.open(opened, llm)
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error where that is a terminal, and nothing where it is not."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bars:
+        task = bars.add_task(label, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def _print_answer(answer: Answer) -> None:
+    print(answer.text)
+    if answer.outcome == "not_found":
+        print("\nThe nearest passages:")
+        _print_passages(answer.passages[:3])
+    shown = {item.marker: item for item in answer.citations}
+    if shown:
+        print()
+    for marker, item in shown.items():
+        print(f"[{marker}] “{' '.join(item.quote.split())}”\n    {item.title} ({item.doc_id}, {item.start}–{item.end})")
+    for left_out in answer.dropped:
+        _say(f"left out: {left_out.text!r}: {left_out.reason}")
+
+
+def _print_passages(passages: tuple[Passage, ...] | list[Passage]) -> None:
+    for passage in passages:
+        print(f"{passage.rank}. {passage.title} ({passage.doc_id}, {passage.start}–{passage.end})")
+        print("   " + " ".join(passage.text.split()))
+
+
+def _print_json(value: Any) -> None:
+    # ASCII escapes: a lone surrogate in a path or an odd terminal encoding must not break the document.
+    print(json.dumps(value, indent=2))
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def main() -> None:
+    """Run the command; our errors become one line and exit code 1."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        _say("footnote: interrupted")
+        raise SystemExit(130) from None
+    except Exception as exc:
+        # Any, to import the errors' module only when there is one: help must not wait for numpy.
+        from index.types import FootnoteError
+
+        if not isinstance(exc, FootnoteError):
+            raise
+        _say(f"footnote: {exc}")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()
