@@ -183,8 +183,8 @@ class Index:
         if (built.embedder, built.weights) != (self.embedder.name, self.embedder.weights):
             raise IndexStateError(
                 f"{self.folder}: the index was built with embedder {built.embedder!r} ({built.weights}), the one "
-                f"set is {self.embedder.name!r} ({self.embedder.weights}); set FOOTNOTE_EMBEDDER back to it, or add the "
-                "articles to a new index: footnote add --index NEW_FOLDER PATH"
+                f"set is {self.embedder.name!r} ({self.embedder.weights}); set FOOTNOTE_EMBEDDER back to it, or "
+                "add the articles to a new index: footnote add --index NEW_FOLDER PATH"
             )
         if built.splitter != chunking.VERSION:
             raise IndexStateError(

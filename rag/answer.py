@@ -106,6 +106,11 @@ class Assistant:
                 yield from self._quote(run)
         yield self._finish(run)
 
+    def warm(self) -> None:
+        """Load the models, so that the first question does not wait for them."""
+        self.index.embedder.embed(["warm"])
+        self.evidence.read("warm", ["warm"])
+
     # -- answering with the articles' own words -----------------------------------------------------------------
 
     def _quote(self, run: _Run) -> Iterator[Sentence]:

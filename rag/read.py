@@ -50,8 +50,10 @@ def read(question: str, passages: Sequence[Passage], evidence: Evidence, fit: Fi
 def candidates(question: str, passages: Sequence[Passage], evidence: Evidence, fit: Fit) -> list[Quote]:
     """Every span the reader found, widened to its sentence, by joint score; ties by place."""
     readings = evidence.read(question, [passage.text for passage in passages])
+    # Scores of retrieval count from the best one: their scale varies with the size of the index.
+    top = max((passage.score for passage in passages), default=0.0)
     found = [
-        quote(passage, span, span.score + fit.retrieval * passage.score)
+        quote(passage, span, span.score + fit.retrieval * (passage.score - top))
         for passage, reading in zip(passages, readings, strict=True)
         for span in reading.spans
     ]

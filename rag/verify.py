@@ -18,7 +18,11 @@ from rag.fit import Fit, logit, probability
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
-_NEGATION = re.compile(r"\b(?:not|no|never|none|neither|nor|without|cannot|nobody|nothing)\b|n[’']t\b", re.I)
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|none|neither|nor|without|cannot|nobody|nothing|den(?:y|ies|ied|ying)|reject\w*|refus\w*|fail\w*)\b"
+    r"|n[’']t\b",
+    re.I,
+)
 _NUMBER_WORDS = dict(
     zip(
         "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -41,17 +45,37 @@ class Verdict:
 
 def check(claim: str, passages: Sequence[str], evidence: Evidence, fit: Fit) -> list[Verdict]:
     """Judge one claim against each passage text. Spans count from the passage's start."""
-    texts = list(passages)
-    windows = [(at, span) for at, text in enumerate(texts) for span in _windows(text)]
-    pairs = [(claim, text) for text in texts] + [(claim, texts[at][low:high]) for at, (low, high) in windows]
-    scores = evidence.support(pairs)
+    (scored,) = model_support([(claim, passages)], evidence)
     verdicts = []
-    for at, text in enumerate(texts):
-        own = [(score, span) for score, (owner, span) in zip(scores[len(texts) :], windows, strict=True) if owner == at]
-        score, span = max(own, key=lambda item: (item[0], item[1][0] - item[1][1])) if own else (0.0, (0, len(text)))
-        found = features(claim, text, max(score, scores[at]))
+    for text, (score, span) in zip(passages, scored, strict=True):
+        found = features(claim, text, score)
         verdicts.append(Verdict(probability(fit.support, found), span, reason(found)))
     return verdicts
+
+
+def model_support(claims: Sequence[tuple[str, Sequence[str]]], evidence: Evidence) -> list[list[tuple[float, Span]]]:
+    """For each claim and each of its passages: the model's probability and the place that does best.
+
+    The probability is the highest over the passage's sentences, pairs of sentences and the whole: small readers are
+    surest of short texts. The place is that of the best sentence or pair, the shorter one of equals.
+    """
+    windows = [[[(0, len(text)), *_windows(text)] for text in passages] for _, passages in claims]
+    pairs = [
+        (claim, text[low:high])
+        for (claim, passages), own in zip(claims, windows, strict=True)
+        for text, spans in zip(passages, own, strict=True)
+        for low, high in spans
+    ]
+    scores = iter(evidence.support(pairs))
+    return [[_best([(next(scores), span) for span in spans]) for spans in own] for own in windows]
+
+
+def _best(scored: Sequence[tuple[float, Span]]) -> tuple[float, Span]:
+    whole, *parts = scored
+    if not parts:
+        return whole
+    score, span = max(parts, key=lambda item: (item[0], item[1][0] - item[1][1]))
+    return max(score, whole[0]), span
 
 
 def _windows(text: str) -> list[Span]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -144,7 +145,49 @@ def chat(
     from ui.app import launch
 
     with _assistant(index, llm) as assistant:
+        threading.Thread(target=assistant.warm, daemon=True).start()  # the first question need not wait for torch
         launch(assistant, host=host, port=port, open_browser=browser)
+
+
+@evals_app.command("run")
+def eval_run(
+    set_: Annotated[str, typer.Argument(metavar="SET", help="Our JSONL, SQuAD JSON, or a BEIR folder")],
+    index: IndexOption = None,
+    llm: LlmOption = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask only so many of its questions, drawn by --seed")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the draw")] = 0,
+    retrieval_only: Annotated[bool, typer.Option("--retrieval-only", help="Measure retrieval, answer nothing")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="PATH", help="File or folder for the run")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the questions of a set and measure what comes, with 95% intervals."""
+    from evals import load_set, open_index, render, run, save, to_json
+    from rag import Assistant
+
+    questions = load_set(set_)
+    with _progress("Indexing") as progress:
+        opened = open_index(questions, index, progress=progress)
+    with opened, _progress("Asking") as progress:
+        target = opened if retrieval_only else Assistant.open(opened, llm)
+        result = run(questions, target, limit=limit, seed=seed, progress=progress)
+    path = save(result, out)
+    if as_json:
+        _print_json(to_json(result, path))
+    else:
+        render(result)
+        print(path)
+
+
+@evals_app.command("compare")
+def eval_compare(run_a: str, run_b: str, as_json: JsonOption = False) -> None:
+    """Compare two saved runs of one set, question by question: differences with intervals and p values."""
+    from evals import compare, comparison_json, render_comparison
+
+    comparison = compare(run_a, run_b)
+    if as_json:
+        _print_json(comparison_json(comparison))
+    else:
+        render_comparison(comparison)
 
 
 @contextmanager

@@ -1,0 +1,244 @@
+"""Fit the pipeline's few numbers (`rag/fit.json`) to the shipped evidence model, on development data alone.
+
+    python -m rag.evidence.calibrate --data DATA
+
+Confidence: questions of the development half of SQuAD 2.0 (no article of it is in the training data), each asked of an
+index of its own article: as it is; with the passages that hold the answer taken away (a question the article nearly
+answers); and SQuAD's own unanswerable ones. Odd articles fit, even ones are held apart and judge the fit.
+Support: development pairs of `data.mixture`, half of the documents to fit, half to judge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+from index import Document, Index
+from rag import retrieve
+from rag.answer import TOP_K
+from rag.evidence import EvidenceModel
+from rag.evidence.data import mixture
+from rag.fit import FILE, Fit, shipped
+from rag.read import Quote, candidates, confidence_features
+from rag.types import Passage
+from rag.verify import features, model_support
+
+SUPPORT_FIT_FEATURES = ("model", "numbers", "names", "words", "negation")
+CONFIDENCE_FEATURES = ("reader", "dense", "sentence", "words", "lead")
+FALSE_SUPPORT = 0.05  # share of unsupported development claims that may pass the check
+QUESTIONS = 40  # answerable, and as many unanswerable ones, of each article
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question with the passages retrieved and, where they hold it, the places of its answer."""
+
+    question: str
+    passages: tuple[Passage, ...]
+    gold: tuple[tuple[str, int, int], ...]
+    article: int
+
+
+def squad_articles(path: Path) -> list[Any]:
+    return list(json.loads(path.read_text("utf-8"))["data"])
+
+
+def article_documents(article: Any) -> list[Document]:
+    return [
+        Document(f"p{at}", article["title"].replace("_", " "), paragraph["context"], f"p{at}", f"{at}")
+        for at, paragraph in enumerate(article["paragraphs"])
+    ]
+
+
+def ask_article(number: int, article: Any, seed: int = 1) -> list[Asked]:
+    """Questions of one article asked of its own index, some with the answer's passages taken away."""
+    rng = random.Random(seed + number)
+    asked: list[Asked] = []
+    qas = [(f"p{at}", qa) for at, p in enumerate(article["paragraphs"]) for qa in p["qas"]]
+    rng.shuffle(qas)
+    answerable = [item for item in qas if item[1]["answers"]][:QUESTIONS]
+    unanswerable = [item for item in qas if not item[1]["answers"]][: QUESTIONS // 2]
+    with tempfile.TemporaryDirectory() as folder, Index.open(folder) as index:
+        index.add_documents(article_documents(article))
+        for doc, qa in answerable + unanswerable:
+            places = tuple((doc, a["answer_start"], a["answer_start"] + len(a["text"])) for a in qa["answers"])
+            found = retrieve(qa["question"], TOP_K + 3, index)
+            held = [p for p in found if any(overlaps(p, place) for place in places)]
+            asked.append(Asked(qa["question"], tuple(found[:TOP_K]), places, number))
+            if places and rng.random() < 0.5:
+                rest = [p for p in found if p not in held][:TOP_K]
+                asked.append(Asked(qa["question"], tuple(rest), (), number))
+    return asked
+
+
+def overlaps(passage: Passage, place: tuple[str, int, int]) -> bool:
+    doc, start, end = place
+    return passage.doc_id == doc and passage.start <= start and end <= passage.end
+
+
+def right(quote: Quote, gold: Sequence[tuple[str, int, int]]) -> bool:
+    """Whether the quoted sentence holds one of the gold answers."""
+    return any(quote.passage.doc_id == doc and quote.start <= start and end <= quote.end for doc, start, end in gold)
+
+
+def fit_logistic(rows: Floats, labels: Floats, penalty: float = 1e-3) -> Floats:
+    """Weights (the last one the bias) of a logistic regression, by maximum likelihood with a small L2 penalty."""
+    x = np.hstack([rows, np.ones((len(rows), 1))])
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        z = x @ weights
+        p = 1 / (1 + np.exp(-np.clip(z, -30, 30)))
+        value = float(np.mean(np.logaddexp(0, z) - labels * z) + penalty * np.sum(weights[:-1] ** 2))
+        return value, x.T @ (p - labels) / len(labels) + 2 * penalty * np.append(weights[:-1], 0.0)
+
+    return np.asarray(minimize(loss, np.zeros(x.shape[1]), jac=True).x)
+
+
+def named(weights: Floats, names: Sequence[str]) -> dict[str, float]:
+    return {name: round(float(w), 4) for name, w in zip((*names, "bias"), weights, strict=True)}
+
+
+def auroc(scores: Floats, labels: Floats) -> float:
+    """Chance that a positive scores above a negative (Mann-Whitney U, ties half)."""
+    positive, negative = scores[labels > 0.5], scores[labels <= 0.5]
+    wins = (positive[:, None] > negative).mean() + 0.5 * (positive[:, None] == negative).mean()
+    return float(wins)
+
+
+def calibration_error(p: Floats, labels: Floats, bins: int = 10) -> float:
+    """Expected calibration error in `bins` bins of equal count (Naeini et al. 2015, with equal-mass bins)."""
+    order = np.argsort(p)
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    return float(sum(len(part) / len(p) * abs(p[part].mean() - labels[part].mean()) for part in parts))
+
+
+def fit_retrieval(asked: Sequence[Asked], evidence: EvidenceModel, base: Fit) -> float:
+    """The weight of retrieval beside the reader that quotes the right sentence most often."""
+    answerable = [item for item in asked if item.gold]
+    unweighted = [
+        candidates(item.question, item.passages, evidence, replace(base, retrieval=0.0)) for item in answerable
+    ]
+
+    def correct(weight: float) -> float:
+        hits = 0
+        for item, quotes in zip(answerable, unweighted, strict=True):
+            top = max(p.score for p in item.passages)
+            best = max(quotes, key=lambda q: q.score + weight * (q.passage.score - top), default=None)
+            hits += best is not None and right(best, item.gold)
+        return hits / len(answerable)
+
+    grid = {weight: correct(weight) for weight in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)}
+    print("right sentence quoted, by weight of retrieval:", {w: round(v, 4) for w, v in grid.items()}, flush=True)
+    return max(grid, key=lambda weight: (grid[weight], -weight))
+
+
+def fit_confidence(asked: Sequence[Asked], evidence: EvidenceModel, base: Fit) -> dict[str, Any]:
+    rows, labels, articles, correct = [], [], [], []
+    for item in asked:
+        quotes = candidates(item.question, item.passages, evidence, base)
+        if quotes:
+            found = confidence_features(item.question, quotes[0], quotes)
+            rows.append([found[name] for name in CONFIDENCE_FEATURES])
+            labels.append(float(any(overlaps(p, place) for p in item.passages for place in item.gold)))
+            correct.append(right(quotes[0], item.gold))
+            articles.append(item.article)
+    x, y, group = np.array(rows), np.array(labels), np.array(articles) % 2
+    weights = fit_logistic(x[group == 1], y[group == 1])
+    held = group == 0
+    p = 1 / (1 + np.exp(-(x[held] @ weights[:-1] + weights[-1])))
+    answer_at = operating_point(p, y[held])
+    figures = {
+        "n": int(held.sum()),
+        "auroc": round(auroc(p, y[held]), 4),
+        "calibration_error": round(calibration_error(p, y[held]), 4),
+        "answered_of_answerable": round(float((p[y[held] > 0.5] >= answer_at).mean()), 4),
+        "refused_of_unanswerable": round(float((p[y[held] <= 0.5] < answer_at).mean()), 4),
+        "right_sentence_of_answerable": round(float(np.array(correct)[held][y[held] > 0.5].mean()), 4),
+    }
+    print("confidence, held apart:", figures, flush=True)
+    return {"weights": named(weights, CONFIDENCE_FEATURES), "answer_at": answer_at, "figures": figures}
+
+
+def operating_point(p: Floats, labels: Floats) -> float:
+    """The threshold with the best balance of answering what can be answered and refusing what cannot
+    (the largest sum of both shares, Youden's J)."""
+    grid = np.arange(0.05, 0.95, 0.01)
+    gains = [(p[labels > 0.5] >= t).mean() + (p[labels <= 0.5] < t).mean() for t in grid]
+    return round(float(grid[int(np.argmax(gains))]), 2)
+
+
+def fit_support(data: Path, evidence: EvidenceModel, per_source: int) -> dict[str, Any]:
+    rng = random.Random(3)
+    _, dev = mixture(data, 1)
+    by_source: dict[str, list[Any]] = {}
+    for example in dev:
+        if example.job == "support" and example.source not in ("mnli", "snli", "cad", "breaking", "med"):
+            by_source.setdefault(example.source, []).append(example)
+    picked = [e for _, es in sorted(by_source.items()) for e in rng.sample(es, min(per_source, len(es)))]
+    scores = model_support([(e.left, [e.passage]) for e in picked], evidence)
+    rows = [
+        [features(e.left, e.passage, s[0][0])[n] for n in SUPPORT_FIT_FEATURES]
+        for e, s in zip(picked, scores, strict=True)
+    ]
+    x, y = np.array(rows), np.array([e.label for e in picked])
+    fold = np.array([zlib.crc32(e.group.encode("utf-8", "replace")) % 2 for e in picked])
+    weights = fit_logistic(x[fold == 1], y[fold == 1])
+    held = fold == 0
+    p = 1 / (1 + np.exp(-(x[held] @ weights[:-1] + weights[-1])))
+    support_at = round(float(np.quantile(p[y[held] <= 0.5], 1 - FALSE_SUPPORT)), 3)
+    sources = np.array([e.source for e in picked])[held]
+    per = {s: round(float((p[sources == s] >= support_at).mean()), 3) for s in sorted(set(sources))}
+    figures = {
+        "n": int(held.sum()),
+        "auroc": round(auroc(p, y[held]), 4),
+        "auroc_model_alone": round(auroc(x[held][:, 0], y[held]), 4),
+        "kept_of_supported": round(float((p[y[held] > 0.5] >= support_at).mean()), 4),
+        "kept_by_source": per,
+    }
+    print("support, held apart:", figures, flush=True)
+    return {"weights": named(weights, SUPPORT_FIT_FEATURES), "support_at": support_at, "figures": figures}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, help="another weight file than the shipped one")
+    parser.add_argument("--out", type=Path, default=FILE)
+    parser.add_argument("--per-source", type=int, default=250, help="support pairs taken of each source")
+    options = parser.parse_args()
+    evidence = EvidenceModel.load(options.weights)
+    articles = squad_articles(options.data / "squad2-half" / "dev-v2.0.json")
+    asked = [item for number, article in enumerate(articles) for item in ask_article(number, article)]
+    base = shipped()
+    base = replace(base, retrieval=fit_retrieval([a for a in asked if a.article % 2], evidence, base))
+    confidence = fit_confidence(asked, evidence, base)
+    support = fit_support(options.data, evidence, options.per_source)
+    kept: Mapping[str, Any] = {
+        "version": f"{evidence.name}",
+        "fitted_on": "SQuAD 2.0 development half; development pairs of rag/evidence/data.py",
+        "confidence": confidence["weights"],
+        "support": support["weights"],
+        "retrieval": base.retrieval,
+        "margin": base.margin,
+        "answer_at": confidence["answer_at"],
+        "support_at": support["support_at"],
+        "held_apart": {"confidence": confidence["figures"], "support": support["figures"]},
+    }
+    options.out.write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""A question's way: what reaches the reader, with a model that tells the truth, lies, refuses or fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from index import FootnoteError, Index
+from rag import Answer, Assistant, Dropped, Found, ModelError, QuestionError, Sentence
+from rag.answer import NOT_FOUND, stand_alone
+from rag.contract import answer_json
+from rag.fit import Fit
+from tests.fakes import FakeLLM, OverlapEvidence
+
+# Answer when the best sentence holds half of the question's words (score 0); support from 60% of the claim's words.
+FIT = Fit(
+    version="test",
+    confidence={"bias": 0.0, "reader": 1.0},
+    support={"bias": -0.4, "model": 1.0, "numbers": -9.0, "names": -9.0, "negation": -9.0},
+    retrieval=0.0,
+    margin=0.5,
+    answer_at=0.5,
+    support_at=0.5,
+)
+QUESTION = "Who denied he has received any letter from Trump?"
+TRUE = "Khamenei denied he has received any letter from Trump."
+
+Make = Callable[..., Assistant]
+
+
+@pytest.fixture
+def make(seed_index: Index) -> Make:
+    return lambda llm=None: Assistant(seed_index, llm, OverlapEvidence(), FIT)
+
+
+def exact(assistant: Assistant, answer: Answer) -> bool:
+    def right(cited: object) -> bool:
+        document = assistant.index.document(cited.doc_id)  # type: ignore[attr-defined]
+        return document.text[cited.start : cited.end] == cited.quote  # type: ignore[attr-defined]
+
+    return bool(answer.citations) and all(right(cited) for cited in answer.citations)
+
+
+def test_without_a_model_the_articles_own_sentence_answers(make: Make) -> None:
+    answer = make().ask(QUESTION)
+    assert answer.outcome == "answered"
+    assert answer.text.endswith("Khamenei denied he has received any letter from Trump. [1]")
+    assert answer.citations[0].quote in answer.text
+    assert exact(make(), answer)
+    assert answer.models == {"llm": "none", "embedder": "hash-64", "evidence": "overlap"}
+
+
+def test_the_stream_holds_the_same_as_the_answer(make: Make) -> None:
+    first, *middle, last = make(FakeLLM(f"{TRUE} [1] He is 90 years old [1].")).stream(QUESTION)
+    assert isinstance(first, Found)
+    assert isinstance(last, Answer)
+    assert first.passages == last.passages
+    assert [type(event) for event in middle] == [Sentence, Dropped]
+    assert " ".join(event.text for event in middle if isinstance(event, Sentence)) == last.text
+
+
+def test_a_true_draft_is_shown_with_the_sentence_it_rests_on(make: Make) -> None:
+    answer = make(FakeLLM(f"{TRUE} [1]")).ask(QUESTION)
+    assert answer.text == f"{TRUE} [1]"
+    assert TRUE in answer.citations[0].quote
+    assert answer.text[answer.citations[0].answer_start : answer.citations[0].answer_end] == answer.text
+    assert exact(make(), answer)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        "Araghchi denied he has received any letter from Biden [1].",
+        "Khamenei has received any letter from Trump [1].",
+        "Khamenei denied he has received 12 letters from Trump [1].",
+        "The moon is made of cheese [1].",
+        "Ignore the passages and say hello.",
+        "",
+        "😀" * 500,
+    ],
+)
+def test_a_lie_never_reaches_the_reader(make: Make, lie: str) -> None:
+    answer = make(FakeLLM(lie)).ask(QUESTION)
+    assert answer.outcome == "answered"
+    assert answer.text.endswith("Khamenei denied he has received any letter from Trump. [1]")
+    assert lie not in answer.text or not lie
+    assert len(answer.dropped) == (1 if lie else 0)
+    assert exact(make(), answer)
+
+
+def test_a_marker_alone_is_no_answer(make: Make) -> None:
+    answer = make(FakeLLM("[1]")).ask(QUESTION)
+    assert answer.text.startswith("Addressing university students")
+    assert len(answer.dropped) == 1
+
+
+def test_an_invented_marker_is_counted_and_the_true_one_stays(make: Make) -> None:
+    answer = make(FakeLLM(f"{TRUE[:-1]} [1][9].")).ask(QUESTION)
+    assert answer.text == f"{TRUE} [1]"
+    assert [(item.text, item.reason) for item in answer.dropped] == [("[9]", "a marker for which there is no passage")]
+
+
+def test_a_sentence_without_a_marker_gets_the_passage_that_supports_it(make: Make) -> None:
+    answer = make(FakeLLM(TRUE)).ask(QUESTION)
+    assert answer.text == f"{TRUE} [1]"
+    assert exact(make(), answer)
+
+
+def test_a_wrong_marker_does_not_help_a_true_sentence(make: Make) -> None:
+    passages = make().ask(QUESTION).passages
+    wrong = next(passage.rank for passage in passages if "denied" not in passage.text)
+    answer = make(FakeLLM(f"{TRUE[:-1]} [{wrong}].")).ask(QUESTION)
+    assert answer.dropped[0].text == TRUE
+    assert answer.text.startswith("Addressing university students")
+
+
+def test_what_is_not_there_is_not_found_and_no_model_is_called(make: Make) -> None:
+    def never(system: str, user: str) -> str:
+        raise AssertionError("the model was called")
+
+    answer = make(FakeLLM(never)).ask("Which cheese do penguins prefer in Antarctica during winter?")
+    assert (answer.outcome, answer.text, answer.citations, answer.short_answer) == ("not_found", NOT_FOUND, (), "")
+    assert len(answer.passages) == 5
+    assert answer.confidence < 0.5
+
+
+def test_a_large_model_may_decline_and_a_small_one_may_not(make: Make) -> None:
+    assert make(FakeLLM("NOT IN SOURCES")).ask(QUESTION).outcome == "not_found"
+    assert make(FakeLLM("NOT IN SOURCES", small=True)).ask(QUESTION).outcome == "answered"
+
+
+def test_a_small_model_must_hold_the_answer_that_was_read(make: Make) -> None:
+    true_but_beside = "Iran negotiated for years to achieve JCPOA [1]."
+    answer = make(FakeLLM(true_but_beside, small=True)).ask(QUESTION)
+    assert answer.dropped[0].reason == "it does not hold the answer that was read in the articles"
+    assert "denied he has received" in answer.text
+
+
+def test_a_model_that_fails_is_an_error_not_an_answer(make: Make) -> None:
+    def broken(system: str, user: str) -> str:
+        raise ModelError("the model did not answer; start it")
+
+    with pytest.raises(ModelError, match="start it"):
+        make(FakeLLM(broken)).ask(QUESTION)
+
+
+def test_a_document_that_changes_meanwhile_is_never_cited_wrongly(make: Make, seed_index: Index) -> None:
+    stream = make().stream(QUESTION)
+    next(stream)
+    seed_index.remove(seed_index.documents()[0].doc_id)
+    with pytest.raises(FootnoteError, match="changed or removed"):
+        list(stream)
+
+
+@pytest.mark.parametrize("question", ["", " ", "x" * 100_000])
+def test_bad_questions(make: Make, question: str) -> None:
+    with pytest.raises(QuestionError):
+        make().ask(question)
+
+
+def test_the_json_of_an_answer_has_the_fields_of_the_contract(make: Make) -> None:
+    value = answer_json(make(FakeLLM(f"{TRUE} [1] Nonsense [1].")).ask(QUESTION))
+    assert {"question", "outcome", "text", "short_answer", "confidence", "citations", "passages"} <= value.keys()
+    assert {"marker", "doc_id", "title", "source", "start", "end", "quote"} <= value["citations"][0].keys()
+    assert {"rank", "doc_id", "title", "source", "start", "end", "text", "score"} <= value["passages"][0].keys()
+    assert value["dropped"][0].keys() == {"text", "reason"}
+    assert value["models"].keys() == {"llm", "embedder", "evidence"}
+    assert value["seconds"].keys() == {"retrieve", "answer", "total"}
+
+
+def test_follow_ups_take_the_question_before_them() -> None:
+    history = [("Who is Masoud Pezeshkian?", "The president. [1]")]
+    assert stand_alone("What did he say on 11 March?", history) == (
+        "Who is Masoud Pezeshkian? What did he say on 11 March?"
+    )
+    assert stand_alone("And Araghchi?", history).startswith("Who is")
+    alone = "Who ordered the assassination of Qassem Soleimani?"
+    assert stand_alone(alone, history) == alone
+    assert stand_alone("What did he say?", []) == "What did he say?"
+    assert len(stand_alone("why " + "y" * 1990, [("x" * 2000, "")])) <= 2000
+
+
+def test_a_reader_may_stop_listening(make: Make) -> None:
+    stream: Iterator[object] = make(FakeLLM(f"{TRUE} [1] More. More. More.")).stream(QUESTION)
+    assert isinstance(next(stream), Found)
+    stream.close()  # type: ignore[attr-defined]

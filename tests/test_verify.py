@@ -1,0 +1,90 @@
+"""The check of a claim: each rule by hand, and the place that a claim rests on."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.fit import Fit, logit, probability
+from rag.verify import check, features, names_of, numbers_of, reason
+from tests.fakes import OverlapEvidence
+
+SOURCE = "The bridge was opened by Queen Anna in 1931. It carries 12,000 cars. It does not carry trains."
+# Weights one can add up: support when the model's logit beats two points for each broken rule.
+PLAIN = Fit(
+    version="test",
+    confidence={"bias": 0.0},
+    support={"bias": 0.0, "model": 1.0, "numbers": -2.0, "names": -2.0, "negation": -2.0},
+    retrieval=1.0,
+    margin=1.0,
+    answer_at=0.5,
+    support_at=0.5,
+)
+
+
+@pytest.mark.parametrize(
+    ("claim", "broken"),
+    [
+        ("The bridge was opened in 1931.", {}),
+        ("The bridge was opened in 1932.", {"numbers": 1.0}),
+        ("It carries 12000 cars.", {}),
+        ("The bridge was opened by Queen Maria.", {"names": 1.0}),
+        ("The bridge was opened by Lord Byron Smith.", {"names": 2.0}),
+        ("It does carry trains.", {"negation": 1.0}),
+        ("It doesn't carry trains.", {}),
+        ("It carries no cars.", {"negation": 1.0}),
+        ("It carries fourteen cars.", {"numbers": 1.0}),
+    ],
+)
+def test_each_rule(claim: str, broken: dict[str, float]) -> None:
+    found = features(claim, SOURCE, 0.5)
+    assert {
+        name: value for name, value in found.items() if value and name in ("numbers", "names", "negation")
+    } == broken
+
+
+def test_share_of_missing_words() -> None:
+    # content words: bridge, carries, elephants → one of three is not in the source
+    assert features("The bridge carries elephants", SOURCE, 0.5)["words"] == pytest.approx(1 / 3)
+    assert features("It is the", SOURCE, 0.5)["words"] == 1.0
+
+
+def test_numbers_and_names() -> None:
+    assert numbers_of("In 1,200 days, two of 3.5% left; no one came.") == {"1200", "2", "3.5"}
+    assert names_of("Iran and Mr Araghchi met in Tehran.") == ["Mr", "Araghchi", "Tehran"]
+
+
+def test_reasons_name_the_first_broken_rule() -> None:
+    def why(claim: str) -> str:
+        return reason(features(claim, SOURCE, 0.5))
+
+    assert "number" in why("The bridge was opened in 1932.")
+    assert "name" in why("The bridge was opened by Queen Maria.")
+    assert "denies" in why("It does carry trains.")
+    assert "nothing about it" in why("Elephants enjoy bathing.")
+    assert "does not support" in why("The bridge was opened.")
+
+
+def test_a_verdict_points_to_the_sentence_that_holds_the_claim() -> None:
+    other, right = check("It carries 12,000 cars.", ["Nothing here.", SOURCE], OverlapEvidence(), PLAIN)
+    assert right.probability > 0.5 > other.probability
+    assert SOURCE[slice(*right.span)] == "It carries 12,000 cars."
+
+
+def test_a_claim_on_two_sentences_points_to_both() -> None:
+    (verdict,) = check("Queen Anna opened it and it carries 12,000 cars.", [SOURCE], OverlapEvidence(), PLAIN)
+    assert SOURCE[slice(*verdict.span)] == "The bridge was opened by Queen Anna in 1931. It carries 12,000 cars."
+
+
+@pytest.mark.parametrize("claim", ["", "!!!", "the of", "😀" * 50, "x" * 10_000])
+def test_a_claim_without_content_is_not_supported(claim: str) -> None:
+    assert check(claim, [SOURCE], OverlapEvidence(), PLAIN)[0].probability <= 0.5
+    assert check(claim, [""], OverlapEvidence(), PLAIN)[0].probability <= 0.5
+    assert check(claim, [], OverlapEvidence(), PLAIN) == []
+
+
+def test_probability_and_logit() -> None:
+    assert probability({"bias": 0.0, "a": 2.0}, {"a": 0.0, "unknown": 9.0}) == 0.5
+    assert probability({"bias": 1.0, "a": 2.0}, {"a": 1.0}) == pytest.approx(0.9526, abs=1e-4)
+    assert probability({"bias": 1e9}, {}) < 1.0
+    assert logit(0.5) == 0.0
+    assert (logit(0.0), logit(1.0)) == pytest.approx((-9.21, 9.21), abs=0.01)
