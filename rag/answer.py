@@ -22,8 +22,8 @@ from rag.cite import Draft, Numbering, citation, drafts, place
 from rag.evidence import Evidence, EvidenceModel
 from rag.fit import Fit
 from rag.llm import LLM, open_llm
+from rag.prompt import NOT_IN_SOURCES, condense, draft_small
 from rag.prompt import draft as draft_prompt
-from rag.prompt import draft_small
 from rag.read import Findings, Quote, read
 from rag.retrieve import MAX_QUESTION, checked, default_index, retrieve
 from rag.types import Answer, Citation, Dropped, Event, Found, Outcome, Passage, Sentence
@@ -31,8 +31,6 @@ from rag.verify import check
 
 TOP_K = 5  # passages read: recall@5 is where the curve flattens, and reading them takes a tenth of a second
 NOT_FOUND = "The articles do not say."
-
-REFUSAL = "NOT IN SOURCES"  # what the prompt asks a model to write then (rag/prompt.py)
 
 History = Sequence[tuple[str, str]]
 
@@ -94,7 +92,7 @@ class Assistant:
     def stream(self, question: str, history: History = ()) -> Iterator[Event]:
         """Events in order: `Found`, then `Sentence` and `Dropped` as they are checked, last the whole `Answer`."""
         run = _Run(checked(question))
-        asked = stand_alone(run.question, history)
+        asked = self._stand_alone(run.question, history)
         run.passages = tuple(retrieve(asked, TOP_K, self.index))
         run.retrieved = perf_counter()
         yield Found(run.passages)
@@ -111,6 +109,12 @@ class Assistant:
         self.index.embedder.embed(["warm"])
         self.evidence.read("warm", ["warm"])
 
+    def _stand_alone(self, question: str, history: History) -> str:
+        """A follow-up question put so that it can be searched for: by the model where it is a large one."""
+        if history and self.llm and not self.llm.small:
+            return " ".join("".join(self.llm.stream(*condense(question, history))).split())[:MAX_QUESTION] or question
+        return stand_alone(question, history)
+
     # -- answering with the articles' own words -----------------------------------------------------------------
 
     def _quote(self, run: _Run) -> Iterator[Sentence]:
@@ -121,9 +125,12 @@ class Assistant:
     # -- answering with a model's words -------------------------------------------------------------------------
 
     def _draft(self, run: _Run, asked: str, llm: LLM) -> Iterator[Sentence | Dropped]:
-        prompt = draft_small if llm.small else draft_prompt
-        for draft in drafts(llm.stream(*prompt(asked, run.passages), usage=run.usage)):
-            if draft.text.upper().startswith(REFUSAL):
+        if llm.small:
+            system, user = draft_small(asked, [run.findings.quotes[0].passage])
+        else:
+            system, user = draft_prompt(asked, run.passages)
+        for draft in drafts(llm.stream(system, user, usage=run.usage)):
+            if draft.text.upper().startswith(NOT_IN_SOURCES):
                 run.declined = not llm.small  # a small model refuses and invents at random
             elif llm.small and not holds(draft.text, run.findings.quotes):
                 yield self._drop(run, draft.text, "it does not hold the answer that was read in the articles")

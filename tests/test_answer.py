@@ -181,6 +181,15 @@ def test_follow_ups_take_the_question_before_them() -> None:
     assert len(stand_alone("why " + "y" * 1990, [("x" * 2000, "")])) <= 2000
 
 
+def test_a_large_model_puts_a_follow_up_on_its_own_feet(make: Make) -> None:
+    def reply(system: str, user: str) -> str:
+        return QUESTION if "Rewrite" in system else f"{TRUE} [1]"
+
+    answer = make(FakeLLM(reply)).ask("Who denied it?", [("Was there a letter?", "Yes. [1]")])
+    assert answer.question == "Who denied it?"
+    assert answer.text == f"{TRUE} [1]"
+
+
 def test_a_reader_may_stop_listening(make: Make) -> None:
     stream: Iterator[object] = make(FakeLLM(f"{TRUE} [1] More. More. More.")).stream(QUESTION)
     assert isinstance(next(stream), Found)

@@ -27,7 +27,13 @@ OWNERS = {
     "tokenizers": {"rag/evidence/model.py"},
 }
 # Making the model is apart from using it: these may import what they train and measure with.
-WORKSHOP = {"rag/evidence/train.py", "rag/evidence/export.py", "rag/evidence/measure.py", "rag/evidence/data.py", "rag/evidence/fit.py"}
+WORKSHOP = {
+    "rag/evidence/train.py",
+    "rag/evidence/export.py",
+    "rag/evidence/measure.py",
+    "rag/evidence/data.py",
+    "rag/evidence/fit.py",
+}
 
 
 def imports(path: Path) -> set[str]:

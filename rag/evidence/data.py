@@ -1,0 +1,369 @@
+"""The training mixture: public data sets and claims made by program → examples, cut by article into train and dev.
+
+Standard library only. Reads the data folder (`--data`, the layout its README describes); never the network. Every draw
+comes from one seed, so the same folder and seed give the same examples.
+"""
+
+import argparse
+import collections
+import csv
+import json
+import math
+import random
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from rag.evidence.claims import edited, overlap, sentence_spans, sentences, stands_alone, statement, without_clause
+
+DEV_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Example:
+    """One thing to learn. `start`, `end`: the answer's characters in the passage, -1 when it is not there.
+
+    `label`: for support, 1 supported and 0 not; for read, 1 answerable and 0 not. `group`: the document it comes from.
+    """
+
+    job: Literal["read", "support"]
+    left: str
+    passage: str
+    source: str
+    group: str
+    start: int = -1
+    end: int = -1
+    label: float = 0.0
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph of SQuAD's training articles, with its questions as (question, start, end); start -1: no answer."""
+
+    article: str
+    text: str
+    questions: tuple[tuple[str, int, int], ...]
+
+
+def is_dev(group: str) -> bool:
+    """Whether a document is held apart as development data: a fixed 5% by hash."""
+    return zlib.crc32(group.encode("utf-8", "replace")) % 1000 < DEV_SHARE * 1000
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+# ---- reading
+
+
+def squad_paragraphs(data: Path) -> list[Paragraph]:
+    """SQuAD's training paragraphs with their article's name found again by its text.
+
+    The file has one paragraph an entry and no titles; consecutive entries come from one article, so a paragraph
+    that no article file holds takes the name of the one before it.
+    """
+    home = {line.strip()[:60]: path.stem for path in sorted((data / "squad-articles").glob("*.txt"))
+            for line in path.read_text(encoding="utf-8").splitlines() if len(line) > 60}  # fmt: skip
+    made, article = [], ""
+    for entry in read_json(data / "reading/squad-train/train.json")["data"]:
+        for paragraph in entry["paragraphs"]:
+            article = home.get(paragraph["context"].strip()[:60], article)
+            made.append(Paragraph(article, paragraph["context"], tuple(squad_questions(paragraph))))
+    return made
+
+
+def squad_questions(paragraph: dict[str, Any]) -> Iterator[tuple[str, int, int]]:
+    """(question, start, end) of a paragraph in SQuAD format; an answer whose text is not at its place is left out."""
+    for qa in paragraph["qas"]:
+        if qa.get("is_impossible") or not qa["answers"]:
+            yield qa["question"], -1, -1
+            continue
+        text, start = qa["answers"][0]["text"].rstrip(), qa["answers"][0]["answer_start"]
+        if text and paragraph["context"][start : start + len(text)] == text:
+            yield qa["question"], start, start + len(text)
+
+
+def squad_reading(paragraphs: list[Paragraph]) -> Iterator[Example]:
+    for paragraph in paragraphs:
+        for question, start, end in paragraph.questions:
+            source = "squad" if start >= 0 else "squad2-unanswerable"
+            yield Example("read", question, paragraph.text, source, paragraph.article, start, end, float(start >= 0))
+
+
+def near_misses(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
+    """Each question with another paragraph of its article: one of the three that share most of its rarer words."""
+    by_article = collections.defaultdict(list)
+    for paragraph in paragraphs:
+        by_article[paragraph.article].append(paragraph)
+    for article, members in by_article.items():
+        bags = [set(re.findall(r"\w+", member.text.lower())) for member in members]
+        seen = collections.Counter(word for bag in bags for word in bag)
+        for home, member in enumerate(members):
+            for question, start, end in member.questions:
+                if start < 0:
+                    continue
+                words = set(re.findall(r"\w+", question.lower()))
+                answer = member.text[start:end].lower()
+                weight = {word: math.log(1 + len(members) / seen[word]) for word in words if word in seen}
+                others = [
+                    (sum(weight[word] for word in weight if word in bags[i]) + rng.random(), i)
+                    for i in range(len(members))
+                    if i != home and answer not in members[i].text.lower()
+                ]
+                if others:
+                    chosen = rng.choice(sorted(others, reverse=True)[:3])[1]
+                    yield Example("read", question, members[chosen].text, "squad-near-miss", article)
+
+
+def squad_like(path: Path, source: str) -> Iterator[Example]:
+    """A file in SQuAD format whose entries are documents."""
+    for number, entry in enumerate(read_json(path)["data"]):
+        for paragraph in entry["paragraphs"]:
+            for question, start, end in squad_questions(paragraph):
+                yield Example("read", question, paragraph["context"], source, f"{source}{number}", start, end,
+                              float(start >= 0))  # fmt: skip
+
+
+def qed(data: Path) -> Iterator[Example]:
+    """QED: the shortest annotated answer in its paragraph; the paragraph is spaced as tokens there, mended here."""
+    for item in read_lines(data / "reading/qed/qed-dev.jsonlines"):
+        answers = [part for answer in item["original_nq_answers"] for part in answer]
+        if not answers:
+            continue
+        best = min(answers, key=lambda answer: answer["end"] - answer["start"])
+        text, start, end = unspaced(item["paragraph_text"], best["start"], best["end"])
+        yield Example("read", item["question_text"], text, "qed", item["title_text"], start, end, 1.0)
+
+
+def unspaced(text: str, start: int, end: int) -> tuple[str, int, int]:
+    """Text without the blanks that a tokenizer put before punctuation, with the span moved along."""
+    drop = [m.start() for m in re.finditer(r" (?=[,.;:)\]?!%]|'s\b)|(?<=[(\[]) ", text)]
+    gone = set(drop)
+    plain = "".join(char for i, char in enumerate(text) if i not in gone)
+    return plain, start - sum(at < start for at in drop), end - sum(at < end for at in drop)
+
+
+def fairytales(data: Path) -> Iterator[Example]:
+    """FairytaleQA's questions whose answer stands word for word in one section."""
+    root = data / "reading/fairytaleqa"
+    for path in sorted((root / "questions").glob("*/*.csv")):
+        story = root / "section-stories" / path.parent.name / path.name.replace("-questions", "-story")
+        with story.open(encoding="utf-8-sig", newline="") as file:
+            sections = {row["section"].strip(): row["text"] for row in csv.DictReader(file)}
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows:
+            text, answer = sections.get(row["cor_section"].strip(), ""), row["answer1"].strip().rstrip(".")
+            start = text.lower().find(answer.lower()) if len(answer) > 2 else -1
+            if start >= 0 and row["ex-or-im1"] == "explicit":
+                yield Example("read", row["question"], text, "fairytaleqa", path.stem, start, start + len(answer), 1.0)
+
+
+# ---- support from labelled sets
+
+
+def pairs(data: Path, name: str, source: str) -> Iterator[Example]:
+    """A file of (claim, evidence, label); pairs of one claim or one evidence share most of their words, so the
+    group is the evidence."""
+    for row in read_lines(data / f"support/pairs/{name}.jsonl"):
+        yield Example("support", row["claim"].strip(), bracketed(row["evidence"]), source, row["evidence"][:80],
+                      label=float(row["label"] == "supports"))  # fmt: skip
+
+
+def bracketed(text: str) -> str:
+    """Treebank brackets as they are written, and no blank before punctuation."""
+    for token, char in (("-LRB-", "("), ("-RRB-", ")"), ("-LSB-", "["), ("-RSB-", "]")):
+        text = text.replace(token, char)
+    return unspaced(text.strip(), 0, 0)[0]
+
+
+def symmetric(data: Path) -> Iterator[Example]:
+    for row in read_lines(data / "support/fever_symmetric/fever_symmetric_dev.jsonl"):
+        claim, evidence = bracketed(row["claim"]), bracketed(row["evidence"])
+        label = float(row["gold_label"] == "SUPPORTS")
+        yield Example("support", claim, evidence, "fever_symmetric", evidence[:80], label=label)
+
+
+def factcheck(data: Path) -> Iterator[Example]:
+    """Claims of language models with retrieved evidence; partly supported counts as not supported."""
+    for row in read_lines(data / "support/factcheck_gpt/subtask3_claim_evidence_stance.jsonl"):
+        yield Example("support", row["claim"], row["evidence"], "factcheck_gpt", row["claim"][:80],
+                      label=float(row["stance"] == "completely-support"))  # fmt: skip
+
+
+def wice(data: Path, rng: random.Random) -> Iterator[Example]:
+    """WiCE: the claim against chunks of its article that hold the supporting sentences, and chunks that do not."""
+    for number, row in enumerate(read_lines(data / "support/wice/dev.jsonl")):
+        lines, group = (
+            row["evidence"],
+            row["meta"].get("id", str(number)) if isinstance(row["meta"], dict) else str(number),
+        )
+        for needed in filter(None, row["supporting_sentences"][:3]):
+            for _ in range(2):
+                label = float(row["label"] == "supported")
+                yield Example("support", row["claim"], chunk_around(lines, needed, rng), "wice", group, label=label)
+        used = {at for needed in row["supporting_sentences"] for at in needed}
+        free = [at for at in range(len(lines)) if all(abs(at - other) > 6 for other in used)]
+        words = re.findall(r"\w+", row["claim"].lower())
+        free.sort(key=lambda at: -overlap(lines[at], words))
+        for at in free[:2]:
+            yield Example("support", row["claim"], chunk_around(lines, [at], rng), "wice", group)
+
+
+def chunk_around(lines: list[str], needed: list[int], rng: random.Random) -> str:
+    """The needed sentences with some of their neighbours, in order: about 3 to 8 sentences."""
+    kept = set(needed)
+    while len(kept) < min(len(lines), rng.randint(3, 8)):
+        kept.add(min(len(lines) - 1, max(0, rng.choice(sorted(kept)) + rng.choice((-1, 1)))))
+    return " ".join(lines[at] for at in sorted(kept))
+
+
+# ---- support made by program
+
+
+def made_claims(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
+    """Statements of questions and sentences of paragraphs, true ones and edited ones, and true ones of elsewhere."""
+    for at, paragraph in enumerate(paragraphs):
+        near = [p for p in paragraphs[max(0, at - 4) : at + 5] if p.article == paragraph.article and p is not paragraph]
+        context = paragraph.text + " " + " ".join(p.text for p in near[:3])
+        for kind, claim in true_claims(paragraph, rng):
+            yield Example("support", claim, paragraph.text, f"made-{kind}", paragraph.article, label=1.0)
+            edit = edited(claim, context if rng.random() < 0.3 else paragraph.text, rng)
+            if edit and edit[1].lower() not in context.lower():
+                yield Example("support", edit[1], paragraph.text, f"edit-{edit[0]}", paragraph.article)
+            if near and rng.random() < 0.3:
+                words = re.findall(r"\w{4,}", claim.lower())
+                elsewhere = max(near, key=lambda p: overlap(p.text, words))
+                if claim.lower().rstrip(".") not in elsewhere.text.lower():
+                    yield Example("support", claim, elsewhere.text, "made-elsewhere", paragraph.article)
+
+
+def true_claims(paragraph: Paragraph, rng: random.Random) -> Iterator[tuple[str, str]]:
+    """(kind, claim) that the paragraph supports: up to two from its questions and one or two of its sentences."""
+    stated = [made for question, start, end in paragraph.questions if start >= 0
+              if (made := statement(question, paragraph.text[start:end]))]  # fmt: skip
+    for claim in rng.sample(stated, min(2, len(stated))):
+        yield "statement", claim
+    whole = [sentence for sentence in sentences(paragraph.text) if stands_alone(sentence)]
+    for sentence in rng.sample(whole, min(2, len(whole))):
+        shorter = without_clause(sentence)
+        if shorter:
+            yield "shortened", shorter
+        elif rng.random() < 0.6:
+            yield "sentence", sentence
+
+
+# ---- the mixture
+
+# At most so many examples of each source in one pass (drawn by seed). The labelled sets come whole; sources made by
+# program are cut so that they do not drown them, and NLI of captions is kept small: it is the farthest from articles.
+CAPS = {
+    "squad-near-miss": 18_000, "qamr": 4_000, "fairytaleqa": 2_000, "mnli": 6_000, "snli": 1_500, "cad": 1_500,
+    "breaking": 1_000, "med": 800, "made-statement": 9_000, "made-sentence": 4_500, "made-shortened": 3_000,
+    "edit-number": 5_500, "edit-name": 6_500, "edit-month": 2_500, "edit-opposite": 2_500, "edit-negation": 2_000,
+    "made-elsewhere": 6_000,
+}  # fmt: skip
+
+
+def all_examples(data: Path, seed: int) -> Iterator[Example]:
+    rng = random.Random(seed)
+    paragraphs = squad_paragraphs(data)
+    yield from squad_reading(paragraphs)
+    yield from near_misses(paragraphs, rng)
+    for path, source in (("squadshifts-new-wiki/new_wiki", "new-wiki"), ("qamr/dev_test", "qamr"),
+                         ("nq-open-oracle/dev", "nq"), ("covidqa/200423_covidQA", "covidqa")):  # fmt: skip
+        yield from squad_like(data / f"reading/{path}.json", source)
+    yield from qed(data)
+    yield from fairytales(data)
+    for name in ("support_fever_dev", "support_fool_me_twice", "support_check_covid", "nli_mnli", "nli_snli", "nli_cad",
+                 "nli_breaking", "nli_med"):  # fmt: skip
+        yield from pairs(data, name, name.split("_", 1)[1].removesuffix("_dev"))
+    yield from symmetric(data)
+    yield from factcheck(data)
+    yield from wice(data, rng)
+    yield from made_claims(paragraphs, rng)
+
+
+def mixture(data: Path, seed: int) -> tuple[list[Example], list[Example]]:
+    """(train, dev) of the data folder, in one seeded order. Dev is cut by document and not capped."""
+    train: dict[str, list[Example]] = collections.defaultdict(list)
+    dev = []
+    for example in all_examples(data, seed):
+        if is_dev(example.group):
+            dev.append(example)
+        else:
+            train[example.source].append(example)
+    rng = random.Random(seed + 1)
+    kept = []
+    for source, examples in sorted(train.items()):
+        rng.shuffle(examples)
+        kept += examples[: CAPS.get(source, len(examples))]
+    rng.shuffle(kept)
+    return kept, dev
+
+
+# ---- cutting passages to a number of tokens
+
+
+def cropped(example: Example, budget: int, count: Callable[[str], int], rng: random.Random) -> Example:
+    """The example with its passage cut, by whole sentences, to about `budget` tokens as `count` counts them.
+
+    The sentences kept grow at random to both sides of an anchor: the answer's, or where there is none the one that
+    shares most words with the left text, so that a cut passage never tells by itself whether it holds the answer.
+    """
+    if count(example.passage) <= budget:
+        return example
+    spans = sentence_spans(example.passage)
+    sizes = [count(example.passage[a:b]) for a, b in spans]
+    first, last = anchor(example, spans)
+    total = sum(sizes[first : last + 1])
+    while True:
+        sides = [at for at in (first - 1, last + 1) if 0 <= at < len(spans) and total + sizes[at] <= budget]
+        if not sides:
+            break
+        at = rng.choice(sides)
+        first, last, total = min(first, at), max(last, at), total + sizes[at]
+    start, end = spans[first][0], spans[last][1]
+    shift = start if example.start >= 0 else 0
+    return replace(example, passage=example.passage[start:end], start=example.start - shift, end=example.end - shift)
+
+
+def anchor(example: Example, spans: list[tuple[int, int]]) -> tuple[int, int]:
+    """(first, last) sentence that must stay."""
+    if example.start >= 0:
+        inside = [i for i, (a, b) in enumerate(spans) if a < example.end and b > example.start]
+        return (inside[0], inside[-1]) if inside else (0, len(spans) - 1)
+    words = re.findall(r"\w+", example.left.lower())
+    best = max(range(len(spans)), key=lambda i: overlap(example.passage[spans[i][0] : spans[i][1]], words))
+    return best, best
+
+
+def main() -> None:
+    """Print how many examples each source gives."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--show", type=int, default=0, help="print so many examples of each source")
+    options = parser.parse_args()
+    train, dev = mixture(options.data, options.seed)
+    counts = collections.Counter(example.source for example in train)
+    held = collections.Counter(example.source for example in dev)
+    for source in sorted(counts):
+        mine = [example for example in train if example.source == source]
+        positive = sum(e.label for e in mine) / len(mine)
+        print(f"{source:22} train {counts[source]:6} dev {held[source]:5} positive {positive:.2f}")
+        for example in mine[: options.show]:
+            print("   ", example.left, "|", example.passage[example.start : example.end] if example.start >= 0 else "-")
+    print(f"{'all':22} train {len(train):6} dev {len(dev):5}")
+
+
+if __name__ == "__main__":
+    main()

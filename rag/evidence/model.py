@@ -1,0 +1,207 @@
+"""The evidence model at run time: where a passage answers a question, and whether a passage supports a claim.
+
+onnxruntime, tokenizers and numpy only. Knows nothing of retrieval, prompts or thresholds: it gives scores. Every offset
+counts Unicode code points in the passage as it was given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from index.types import FootnoteError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+WEIGHTS = Path(__file__).parent / "weights" / "model.int8.onnx"
+READ_MARK, SUPPORT_MARK, CLS, SEP, PAD = 1, 2, 101, 102, 0  # [unused0] and [unused1] tell the encoder its job
+LEFT_TOKENS = 96  # of the question or claim; the rest of a longer one is not seen
+WINDOW_TOKENS = 256  # the longest input it was trained on
+OVERLAP_TOKENS = 64  # two neighbouring windows share so many, so that a shorter answer is whole in one of them
+ANSWER_TOKENS = 30  # of the longest span; 99 of 100 answers in SQuAD are shorter
+SPANS = 3
+BATCH = 16  # inputs a run: at most 16 x 256 tokens, which bounds memory whatever is asked
+THREADS = 2
+
+Floats = npt.NDArray[np.float32]
+
+
+class EvidenceError(FootnoteError):
+    """The weight file is missing or altered; the message names the next step."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A possible answer: `passage[start:end]`. `score`: start logit + end logit - the null score beside it; the
+    model prefers the span to "no answer" above 0."""
+
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read in one passage: at most 3 spans that do not overlap, the best first.
+
+    `null`: start logit + end logit of "no answer". A passage read in several windows gives the null of the window
+    that holds the best span, and each span is scored against its own window's. Without spans it is 0.
+    """
+
+    spans: tuple[Span, ...]
+    null: float
+
+
+@dataclass(frozen=True)
+class _Window:
+    """One input. `owner`: the passage it is cut from; `first`: where the passage's tokens begin; `offsets`: theirs."""
+
+    owner: int
+    ids: list[int]
+    first: int
+    offsets: list[tuple[int, int]]
+
+
+class EvidenceModel:
+    """One encoder, two jobs. Safe to share between threads."""
+
+    def __init__(self, name: str, session: InferenceSession, tokenizer: Tokenizer) -> None:
+        self.name = name
+        self._session = session
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> EvidenceModel:
+        """Load a weight file (default: the shipped one), with `card.json` and `tokenizer.json` from its folder.
+
+        Raises EvidenceError when a file is missing or is not the one that the card describes.
+        """
+        import onnxruntime  # here, so that importing the package stays fast
+
+        path = path or WEIGHTS
+        card = _checked_card(path)
+        tokenizer = Tokenizer.from_file(str(path.parent / "tokenizer.json"))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        tokenizer.encode_special_tokens = True  # a "[SEP]" that somebody wrote is text, not a mark
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = THREADS, 1
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return cls(str(card["name"]), session, tokenizer)
+
+    def read(self, question: str, passages: Sequence[str]) -> list[Reading]:
+        """One reading for each passage, in their order. Long passages are read in overlapping windows."""
+        left = self._left(question)
+        windows = [window for at, text in enumerate(passages) for window in self._windows(READ_MARK, left, text, at)]
+        found: list[list[tuple[Span, float]]] = [[] for _ in passages]
+        for window, start, end, _ in self._run(windows):
+            found[window.owner] += _spans(window, start, end)
+        return [_reading(candidates) for candidates in found]
+
+    def support(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """For each (claim, passage) the probability, 0 to 1, that the passage supports the claim.
+
+        The best window speaks for a long passage. 0 where claim or passage holds no word.
+        """
+        best = [0.0] * len(pairs)
+        windows = [
+            window
+            for at, (claim, passage) in enumerate(pairs)
+            if (left := self._left(claim))
+            for window in self._windows(SUPPORT_MARK, left, passage, at)
+        ]
+        for window, _, _, logit in self._run(windows):
+            best[window.owner] = max(best[window.owner], float(1 / (1 + np.exp(-logit))))
+        return best
+
+    def _left(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(_encodable(text), add_special_tokens=False).ids
+        return ids[:LEFT_TOKENS]
+
+    def _windows(self, mark: int, left: list[int], passage: str, owner: int) -> Iterator[_Window]:
+        """[CLS] mark left [SEP] window [SEP] for each window of a passage; none for a passage without tokens."""
+        encoding = self._tokenizer.encode(_encodable(passage), add_special_tokens=False)
+        room = WINDOW_TOKENS - len(left) - 4
+        for start in range(0, max(1, len(encoding.ids) - OVERLAP_TOKENS), room - OVERLAP_TOKENS):
+            ids = encoding.ids[start : start + room]
+            if ids:
+                whole = [CLS, mark, *left, SEP, *ids, SEP]
+                yield _Window(owner, whole, len(left) + 3, encoding.offsets[start : start + room])
+
+    def _run(self, windows: list[_Window]) -> Iterator[tuple[_Window, Floats, Floats, float]]:
+        """(window, start logits, end logits, support logit), inputs of like length together."""
+        ready = sorted(windows, key=lambda window: len(window.ids))
+        for at in range(0, len(ready), BATCH):
+            batch = ready[at : at + BATCH]
+            start, end, support = self._session.run(None, _feed(batch))
+            yield from zip(batch, start, end, support.tolist(), strict=True)
+
+
+def _checked_card(path: Path) -> dict[str, Any]:
+    """The model card beside the weights, after each file it names was compared with its hash."""
+    mend = "install the package again, or run `python -m rag.evidence.export`"
+    try:
+        card: dict[str, Any] = json.loads((path.parent / "card.json").read_text(encoding="utf-8"))
+        for name, expected in {**card["sha256"], path.name: card["sha256"][path.name]}.items():
+            if hashlib.sha256((path.parent / name).read_bytes()).hexdigest() != expected:
+                raise EvidenceError(f"the evidence model's file {path.parent / name} was altered: {mend}")
+    except OSError as exc:
+        raise EvidenceError(f"the evidence model's file {exc.filename} cannot be read: {mend}") from exc
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise EvidenceError(
+            f"the evidence model's card in {path.parent} does not describe {path.name}: {mend}"
+        ) from exc
+    return card
+
+
+def _encodable(text: str) -> str:
+    """The text with each lone surrogate as one "?": the tokenizer takes valid Unicode only, and offsets must hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _feed(batch: list[_Window]) -> dict[str, npt.NDArray[np.int64]]:
+    """Padded inputs of a batch: ids, mask and types (1 in the passage), each (n, tokens)."""
+    width = max(len(window.ids) for window in batch)
+    ids = np.full((len(batch), width), PAD, dtype=np.int64)
+    mask, types = np.zeros_like(ids), np.zeros_like(ids)
+    for row, window in enumerate(batch):
+        ids[row, : len(window.ids)] = window.ids
+        mask[row, : len(window.ids)] = 1
+        types[row, window.first : len(window.ids)] = 1
+    return {"ids": ids, "mask": mask, "types": types}
+
+
+def _spans(window: _Window, start: Floats, end: Floats) -> list[tuple[Span, float]]:
+    """The best spans of a window that do not overlap, each with the window's null score."""
+    null = float(start[0] + end[0])
+    inside = slice(window.first, window.first + len(window.offsets))
+    scores = start[inside, None].astype(np.float64) + end[None, inside]
+    length = np.arange(len(window.offsets))
+    span_length = length[None, :] - length[:, None]
+    scores[(span_length < 0) | (span_length >= ANSWER_TOKENS)] = -np.inf
+    found: list[tuple[Span, float]] = []
+    while len(found) < SPANS and np.isfinite(best := scores.max()):
+        first, last = (int(at) for at in np.unravel_index(scores.argmax(), scores.shape))
+        scores[: last + 1, first:] = -np.inf  # all that starts before this span's end and ends after its start
+        place = window.offsets[first][0], window.offsets[last][1]
+        found.append((Span(*place, float(best) - null), null))
+    return found
+
+
+def _reading(candidates: list[tuple[Span, float]]) -> Reading:
+    """The best spans over all windows of a passage; where two overlap, the better one stays."""
+    ranked = sorted(candidates, key=lambda candidate: (-candidate[0].score, candidate[0].start))
+    kept: list[Span] = []
+    for span, _ in ranked:
+        if len(kept) < SPANS and all(span.end <= other.start or span.start >= other.end for other in kept):
+            kept.append(span)
+    return Reading(tuple(kept), ranked[0][1] if ranked else 0.0)

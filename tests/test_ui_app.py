@@ -1,0 +1,146 @@
+"""What the chat does, without a browser: the events of a question, and the server's door."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Any
+
+import gradio as gr
+import httpx
+import pytest
+
+from index.types import FootnoteError
+from rag.types import Event, ModelError
+from tests.browser import LAMPS, FakeAssistant, make_document, serving
+from tests.conftest import SEED
+from ui import app
+from ui.render import Turn
+
+
+def asked(assistant: app.Answers, question: str, before: list[Turn]) -> tuple[list[Turn], list[Any]]:
+    """The turns after a question, and every value of the output that grows."""
+    steps = list(app._ask(assistant, question, before))
+    return steps[-1][0], [step[2] for step in steps]
+
+
+def test_a_follow_up_carries_the_conversation() -> None:
+    assistant = FakeAssistant()
+    turns, _ = asked(assistant, "When was it 1856?", [])
+    turns, _ = asked(assistant, "And 1914?", turns)
+    assert assistant.histories == [[], [("When was it 1856?", "Gas lamps came to Bergen in 1856. [1]")]]
+    assert [turn.question for turn in turns] == ["When was it 1856?", "And 1914?"]
+
+
+def test_events_carry_the_current_turn_only() -> None:
+    turns, first = asked(FakeAssistant(), "1856?", [])
+    for _ in range(5):
+        turns, last = asked(FakeAssistant(), "1856?", turns)
+    assert len(turns) == 6 and list(map(len, last)) == list(map(len, first))
+
+
+def test_an_error_ends_the_turn_in_words_and_the_conversation_goes_on() -> None:
+    turns, shown = asked(FakeAssistant(), "  ", [])
+    assert turns[0].error and "The question is empty" in shown[-1]
+    turns, _ = asked(FakeAssistant(), "1856?", turns)
+    assert len(turns) == 2 and turns[1].answer
+
+
+class Broken(FakeAssistant):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def stream(self, question: str, history: Sequence[tuple[str, str]] = ()) -> Iterator[Event]:
+        yield from ()
+        raise self.error
+
+
+def test_what_was_said_before_an_error_is_not_taken_for_an_answer() -> None:
+    turns, shown = asked(Broken(ModelError("The model is gone. Start it.")), "1856?", [])
+    assert turns[0].answer is None and "The model is gone. Start it." in shown[-1]
+    assert app._history(turns) == []
+
+
+def test_a_fault_of_ours_is_shown_and_raised() -> None:
+    steps = app._ask(Broken(ZeroDivisionError("secret detail")), "1856?", [])
+    next(steps)
+    shown = next(steps)[2]
+    assert "Footnote failed (ZeroDivisionError)" in shown and "secret detail" not in shown
+    with pytest.raises(ZeroDivisionError):
+        next(steps)
+
+
+def test_a_place_in_a_removed_article_is_a_notice() -> None:
+    shown = app._open(FakeAssistant().index, {"doc": "gone", "start": "0", "end": "1", "quote": "x"})
+    assert "No document gone" in shown and "<mark" not in shown
+
+
+def test_one_article_lies_open_and_several_are_listed() -> None:
+    other = make_document("other", "Another", "Text.")
+    assert "generator" in app._first(FakeAssistant().index)
+    listed = app._first(FakeAssistant([LAMPS, other]).index)
+    assert "Another" in listed and "generator" not in listed
+
+
+async def page() -> gr.Blocks:
+    return app.build(FakeAssistant())
+
+
+def test_no_endpoint_is_public() -> None:
+    functions = asyncio.run(page()).fns.values()
+    assert functions and {fn.api_visibility for fn in functions} == {"private"}
+
+
+def test_examples_are_offered_for_the_article_that_comes_with_the_project() -> None:
+    digest = sha256(SEED.read_bytes()).hexdigest()
+    assert len(app.EXAMPLES[digest]) == 5
+    assert app.suggestions(FakeAssistant().index) == []
+
+
+def test_a_port_in_use_is_named() -> None:
+    with app.listen("127.0.0.1", 0) as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(FootnoteError, match=rf"Port {port} of 127.0.0.1 is in use.*--port"):
+            app.launch(FakeAssistant(), port=port)
+
+
+@pytest.mark.parametrize(("host", "port"), [("192.0.2.1", 7860), ("127.0.0.1", 99_999)])
+def test_an_address_that_cannot_be_had_is_named(host: str, port: int) -> None:
+    with pytest.raises(FootnoteError, match=rf"{host}, port {port}.*--host and --port"):
+        app.launch(FakeAssistant(), host=host, port=port)
+
+
+def test_the_page_may_load_from_its_own_address_only() -> None:
+    with serving(FakeAssistant()) as url:
+        page = httpx.get(url)
+    assert page.status_code == 200 and "Footnote" in page.text
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert page.headers["referrer-policy"] == "no-referrer"
+
+
+def test_a_foreign_name_for_this_machine_is_refused() -> None:
+    with serving(FakeAssistant()) as url:
+        for host, status in [
+            ("articles.example", 421),
+            ("127.0.0.1.example:7860", 421),
+            ("[::2]", 421),
+            ("localhost:7860", 200),
+            ("[::1]:7860", 200),
+        ]:
+            assert httpx.get(url, headers={"host": host}).status_code == status, host
+
+
+def test_it_says_when_it_is_ready_and_stops_in_silence() -> None:
+    code = "from tests.browser import FakeAssistant as F; from ui.app import launch; launch(F(), port=0)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith(b"Footnote is open at http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=15)
+    assert (process.returncode, errors) == (0, b"")

@@ -1,0 +1,224 @@
+"""The chat in a real browser, as a reader uses it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+from rag.types import Dropped
+from tests.browser import LAMPS, PAYLOADS, FakeAssistant, chromium, make_document, requested, serving, wait_for
+
+
+class Reader:
+    """A visitor with the page open."""
+
+    def __init__(self, driver: Chrome, url: str) -> None:
+        self.driver = driver
+        driver.get(url)
+        self.one("#article .shelf")
+
+    def all(self, css: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, css)
+
+    def one(self, css: str) -> WebElement:
+        found: WebElement = wait_for(lambda: next(iter(self.all(css)), None))
+        return found
+
+    def ask(self, question: str) -> None:
+        self.one("#box textarea").send_keys(question + Keys.ENTER)
+
+    def answer(self, question: str) -> None:
+        """Ask, and wait for the end of the answer."""
+        self.ask(question)
+        self.ended(question)
+
+    def ended(self, question: str) -> None:
+        wait_for(
+            lambda: self.js(
+                "const turn = document.querySelector('#current .turn');"
+                "return turn?.querySelector('.question').textContent === arguments[0]"
+                "&& turn.querySelector('.meta, .error') !== null",
+                question,
+            )
+        )
+
+    def marked(self) -> str:
+        """The text of all marks of the article, character for character."""
+        text = wait_for(
+            lambda: self.js("return [...document.querySelectorAll('mark')].map(m => m.textContent).join('')")
+        )
+        return str(text)
+
+    def js(self, script: str, *args: object) -> object:
+        return self.driver.execute_script(script, *args)
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Chrome]:
+    with chromium() as started:
+        yield started
+
+
+@contextmanager
+def reading(driver: Chrome, assistant: FakeAssistant, examples: tuple[str, ...] = ()) -> Iterator[Reader]:
+    with serving(assistant, examples) as url:
+        yield Reader(driver, url)
+        driver.get("about:blank")  # lets the server go before it is stopped
+
+
+IN_VIEW = """const m = document.querySelector('mark').getBoundingClientRect();
+const p = document.getElementById('reading').getBoundingClientRect();
+return m.top >= p.top && m.bottom <= p.bottom"""
+
+
+def test_ask_and_click_a_number(driver: Chrome) -> None:
+    with reading(driver, FakeAssistant()) as reader:
+        reader.answer("What burned or went out in 1914?")
+        assert reader.one("#current .answer").text.startswith("The last gas lamp went out in 1914.")
+        reader.one("#current .number").click()
+        assert reader.marked() == reader.one("#current .note").get_attribute("data-quote")
+        assert reader.marked() == "The last gas lamp went out in 1914."
+        assert wait_for(lambda: reader.js(IN_VIEW))
+        assert reader.one("#article h2").text == LAMPS.title
+
+
+def test_a_footnote_opens_by_keyboard_and_its_number_shows_it(driver: Chrome) -> None:
+    with reading(driver, FakeAssistant()) as reader:
+        reader.answer("Where is Bergen?")
+        note = reader.one("#current .note")
+        reader.js("arguments[0].focus()", note)
+        note.send_keys(Keys.ENTER)
+        assert reader.marked() == "Gas lamps came to Bergen in 1856."
+        assert reader.one("#current .number").get_attribute("aria-current") == "true"
+
+
+def test_an_example_starts_the_conversation_and_a_button_starts_anew(driver: Chrome) -> None:
+    assistant = FakeAssistant()
+    with reading(driver, assistant, ("Who bought the generator?",)) as reader:
+        reader.one(".example").click()
+        reader.ended("Who bought the generator?")
+        reader.answer("And in 1914?")
+        assert len(reader.all("#log .turn")) == 1 and not reader.all(".example")
+        reader.one("[data-again]").click()
+        reader.one(".example")
+        assert not reader.all(".turn")
+        reader.answer("Which lamps?")
+        assert [len(history) for history in assistant.histories] == [0, 1, 0]
+
+
+def test_sentences_appear_as_they_are_checked_and_open_at_once(driver: Chrome) -> None:
+    gate = threading.Event()
+    with reading(driver, FakeAssistant(gate=gate)) as reader:
+        try:
+            reader.ask("What happened in 1900?")
+            reader.one("#current .number").click()
+            assert reader.marked() == "In 1900 the town bought a generator."
+            assert reader.one("#current .step") and not reader.all("#current .meta")
+        finally:
+            gate.set()
+        reader.ended("What happened in 1900?")
+        assert not reader.all("#current .step")
+
+
+def test_what_the_articles_do_not_say(driver: Chrome) -> None:
+    assistant = FakeAssistant(dropped=[Dropped("It was Olav.", "no passage says so")])
+    with reading(driver, assistant) as reader:
+        reader.answer("Who was mayor?")
+        assert reader.one("#current .silent").text == "The articles do not say."
+        assert not reader.all("#current .answer") and not reader.all("#current .number")
+        assert not reader.one("#current details li").is_displayed()
+        reader.one("#current .near").click()
+        assert reader.marked() == LAMPS.text and not reader.all("mark.cited")
+
+
+def test_an_error_is_a_message_and_the_next_question_works(driver: Chrome) -> None:
+    with reading(driver, FakeAssistant()) as reader:
+        reader.ask("   ")
+        assert "The question is empty <b>here</b>." in reader.one("#current .error").text
+        reader.answer("And 1856?")
+        assert len(reader.all("#current .number")) == 1
+
+
+def test_two_visitors_share_nothing(driver: Chrome) -> None:
+    assistant = FakeAssistant()
+    with reading(driver, assistant) as first:
+        first.answer("And 1856?")
+        mine, url = driver.current_window_handle, driver.current_url
+        driver.switch_to.new_window("tab")
+        try:
+            second = Reader(driver, url)
+            assert not second.all(".turn")
+            second.answer("And 1914?")
+            assert "1856" not in second.one("#talk").text and assistant.histories == [[], []]
+        finally:
+            driver.close()
+            driver.switch_to.window(mine)
+        first.answer("And 1900?")
+        assert "1914" not in first.one("#talk").text
+        assert assistant.histories[-1] == [("And 1856?", "Gas lamps came to Bergen in 1856. [1]")]
+
+
+def test_a_place_deep_in_a_long_article_is_exact_and_in_view(driver: Chrome) -> None:
+    text = "🔥 Filler of no use, é and more.\r\n\r\n" * 12_000 + "Here stands the needle." + "\n\nAfter it." * 500
+    with reading(driver, FakeAssistant([make_document("long", "Long", text), LAMPS])) as reader:
+        reader.answer("Where is the needle?")
+        reader.one("#current .number").click()
+        assert reader.marked() == "Here stands the needle."
+        assert wait_for(lambda: reader.js(IN_VIEW))
+        assert reader.js("return document.querySelector('.text').textContent") == text
+
+
+def test_the_list_opens_an_article(driver: Chrome) -> None:
+    with reading(driver, FakeAssistant([LAMPS, make_document("b", "Boats", "Boats came later.")])) as reader:
+        reader.one("#article option[value=b]").click()
+        wait_for(lambda: [h.text for h in reader.all("#article h2")] == ["Boats"])
+        assert reader.one("#article select").get_attribute("value") == "b" and not reader.all("mark")
+
+
+def test_hostile_text_stays_text_and_nothing_leaves_loopback(driver: Chrome) -> None:
+    hostile = "\n\n".join(f"{payload} [1]" for payload in PAYLOADS)
+    documents = [make_document(PAYLOADS[5], " ".join(PAYLOADS), hostile, source=PAYLOADS[1]), LAMPS]
+    assistant = FakeAssistant(documents, [Dropped(p, p) for p in PAYLOADS])
+    requested(driver)
+    with reading(driver, assistant, PAYLOADS) as reader:
+        assert [b.text for b in reader.all(".example")] == [" ".join(p.split()) for p in PAYLOADS]
+        for question in (
+            "\"><img src=x onerror=document.title='owned'> [1]",
+            "<script>document.title='owned'</script>",
+        ):
+            reader.answer(question)
+            reader.all("#current .number, #current .near")[0].click()
+            assert reader.marked() in hostile
+        reader.one("#current summary").click()
+        inserted = "#desk :is(script, img, iframe, style, link, base, form, b, math, object)"
+        assert not reader.all(inserted) and not reader.all("#desk :is([onload], [onerror], [onfocus], [ontoggle])")
+        assert driver.title == "Footnote"
+        asked = requested(driver)
+        assert asked and {url.split("/")[2].split(":")[0] for url in asked} == {"127.0.0.1"}
+
+
+def test_a_phone_reads_the_article_on_a_sheet(driver: Chrome) -> None:
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": False}
+    wide = {**size, "width": 1280, "height": 800}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        with reading(driver, FakeAssistant()) as reader:
+            reader.answer("Where is Bergen?")
+            assert not reader.one("#reading").is_displayed()
+            number = reader.one("#current .number")
+            number.click()
+            assert reader.marked() and reader.one("mark").is_displayed()
+            assert reader.js("return document.activeElement.textContent") == "Back to the answer"
+            reader.one("#article [data-back]").click()
+            assert not reader.one("#reading").is_displayed()
+            assert reader.js("return document.activeElement") == number
+            assert reader.js("return document.documentElement.scrollWidth") == 390
+    finally:
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", wide)
