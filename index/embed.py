@@ -80,7 +80,11 @@ class SentenceTransformerEmbedder:
         if not texts:
             return np.zeros((0, self.dimension), np.float32)
         vectors = self._model.encode(
-            list(texts), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+            [_clean(text) for text in texts],
+            batch_size=BATCH,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+            convert_to_numpy=True,
         )
         return np.asarray(vectors, np.float32)
 
@@ -120,6 +124,11 @@ def _fingerprint(files: Sequence[Path]) -> str:
             handle.seek(max(0, size - 65536))
             digest.update(handle.read())
     return digest.hexdigest()[:16]
+
+
+def _clean(text: str) -> str:
+    """Without lone surrogates (from file names, say), which tokenizers refuse."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _first_line(exc: BaseException) -> str:

@@ -48,8 +48,8 @@ def default_index() -> Index:
 
 
 def checked(question: str) -> str:
-    """The question without surrounding space. Raises QuestionError."""
-    question = question.strip()
+    """The question without surrounding space or broken characters. Raises QuestionError."""
+    question = question.encode("utf-8", "replace").decode("utf-8").strip()
     if not question:
         raise QuestionError("the question is empty; write one")
     if len(question) > MAX_QUESTION:

@@ -1,0 +1,42 @@
+"""The arithmetic of the fit, on numbers one can check by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rag.evidence.calibrate import auroc, calibration_error, fit_logistic, named, operating_point
+from rag.fit import probability, shipped
+
+
+def test_auroc_counts_pairs() -> None:
+    # pairs (positive, negative): (0.9, 0.1) won, (0.9, 0.4) won, (0.4, 0.1) won, (0.4, 0.4) tied: 3.5 of 4
+    scores, labels = np.array([0.9, 0.4, 0.1, 0.4]), np.array([1.0, 1.0, 0.0, 0.0])
+    assert auroc(scores, labels) == 3.5 / 4
+
+
+def test_calibration_error_is_the_mean_gap() -> None:
+    # two bins of two: says 0.2, half are true: gap 0.3; says 0.9, all are true: gap 0.1; mean 0.2
+    p, labels = np.array([0.2, 0.2, 0.9, 0.9]), np.array([0.0, 1.0, 1.0, 1.0])
+    assert calibration_error(p, labels, bins=2) == pytest.approx(0.2)
+
+
+def test_logistic_fit_finds_the_log_odds() -> None:
+    # x = 1: 3 of 4 true, log odds ln 3; x = 0: 1 of 4 true, log odds -ln 3
+    x = np.array([[1.0]] * 4 + [[0.0]] * 4)
+    y = np.array([1.0, 1, 1, 0, 1, 0, 0, 0])
+    weights = fit_logistic(x, y, penalty=0.0)
+    assert weights == pytest.approx([2 * np.log(3), -np.log(3)], abs=1e-3)
+    assert probability(named(weights, ["a"]), {"a": 1.0}) == pytest.approx(0.75, abs=1e-3)
+
+
+def test_the_operating_point_parts_what_can_be_parted() -> None:
+    assert 0.3 < operating_point(np.array([0.1, 0.3, 0.7, 0.9]), np.array([0.0, 0.0, 1.0, 1.0])) <= 0.7
+
+
+def test_the_shipped_fit_is_whole() -> None:
+    fit = shipped()
+    assert 0 < fit.answer_at < 1
+    assert 0 < fit.support_at < 1
+    assert {"bias", "model", "numbers", "names"} <= fit.support.keys()
+    assert {"bias", "reader"} <= fit.confidence.keys()
