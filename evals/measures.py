@@ -34,7 +34,6 @@ class Measure:
     row: Callable[[ItemResult], Row | None]
     statistic: stats.Statistic = stats.mean
     bounded: bool = True
-    higher_is_better: bool = True
 
 
 def normalise(text: str) -> str:
@@ -182,9 +181,9 @@ MEASURES = (
     Measure("citation.recall", _gold_cited),
     Measure("abstain.accuracy", _right_to_answer),
     Measure("abstain.auroc", _confidence_and_answerable, stats.auroc, bounded=False),
-    Measure("abstain.aurc", _confidence_and_loss, stats.aurc, bounded=False, higher_is_better=False),
-    Measure("latency.p50", _seconds, stats.percentile(50), bounded=False, higher_is_better=False),
-    Measure("latency.p95", _seconds, stats.percentile(95), bounded=False, higher_is_better=False),
+    Measure("abstain.aurc", _confidence_and_loss, stats.aurc, bounded=False),
+    Measure("latency.p50", _seconds, stats.percentile(50), bounded=False),
+    Measure("latency.p95", _seconds, stats.percentile(95), bounded=False),
 )
 
 

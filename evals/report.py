@@ -6,15 +6,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evals.measures import MEASURES
 from evals.types import Comparison, EvalRun
 
 SHOWN_FAILURES = 5  # the rest is in the saved run
-LOWER_IS_BETTER = {measure.name for measure in MEASURES if not measure.higher_is_better}
+CAPTION = "abstain.aurc and latency (seconds): lower is better"
 
 
 def to_json(run: EvalRun, path: Path | str) -> dict[str, Any]:
@@ -36,13 +36,10 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 def render(run: EvalRun, console: Console | None = None) -> None:
     """Print a run's metrics, and its failures."""
     console = console or Console()
-    table = Table(title=Text(f"{run.set}: {len(run.items)} questions"), title_justify="left")
-    table.add_column("metric")
-    for heading in ("value", "95% interval", "n"):
-        table.add_column(heading, justify="right")
+    table = _table(f"{run.set}: {len(run.items)} questions", "value", "95% interval", "n")
     for name, metric in run.metrics.items():
         interval = f"{metric.low:.3f} to {metric.high:.3f}"
-        table.add_row(_label(name), f"{metric.value:.3f}", interval, str(metric.n))
+        table.add_row(name, f"{metric.value:.3f}", interval, str(metric.n))
     console.print(table)
     for item in run.failures[:SHOWN_FAILURES]:
         console.print(Text(f"failed, counted as wrong: {item.id}: {item.error}"))
@@ -53,14 +50,18 @@ def render(run: EvalRun, console: Console | None = None) -> None:
 def render_comparison(comparison: Comparison, console: Console | None = None) -> None:
     """Print what changed between two runs, and the settings that did."""
     console = console or Console()
-    table = Table(title=Text(f"{comparison.set}: {comparison.n} questions in both runs"), title_justify="left")
-    table.add_column("metric")
-    for heading in ("A", "B", "B - A", "95% interval", "p", "n"):
-        table.add_column(heading, justify="right")
+    title = f"{comparison.set}: {comparison.n} questions in both runs"
+    table = _table(title, "A", "B", "B - A", "95% interval", "p", "n")
     for name, d in comparison.differences.items():
         interval = f"{d.low:+.3f} to {d.high:+.3f}"
         table.add_row(
-            _label(name), f"{d.a:.3f}", f"{d.b:.3f}", f"{d.difference:+.3f}", interval, f"{d.p:.4f}", str(d.n)
+            name,
+            f"{d.a:.3f}",
+            f"{d.b:.3f}",
+            f"{d.difference:+.3f}",
+            interval,
+            f"{d.p:.3f}" if d.p >= 0.001 else "<.001",
+            str(d.n),
         )
     console.print(table)
     if comparison.only_a or comparison.only_b:
@@ -69,7 +70,11 @@ def render_comparison(comparison: Comparison, console: Console | None = None) ->
         console.print(Text(f"{name}: {a} → {b}"))
 
 
-def _label(name: str) -> Text:
-    unit = ", seconds" if name.startswith("latency.") else ""
-    lower = " (lower is better)" if name in LOWER_IS_BETTER and not unit else unit
-    return Text(name + lower)
+def _table(title: str, *headings: str) -> Table:
+    table = Table(
+        title=Text(title), title_justify="left", caption=CAPTION, caption_justify="left", box=SIMPLE, pad_edge=False
+    )
+    table.add_column("metric", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table

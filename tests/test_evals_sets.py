@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from evals import EvalSetError, load_set, open_index, store
+from evals.measures import MEASURES
 from evals.sets import locate, sample
 from evals.types import Place
 from index import Index
@@ -60,6 +61,18 @@ def test_seed_set_has_the_kinds_of_questions_it_is_for() -> None:
     assert set(counts) == TAGS
     assert min(counts.values()) >= 5
     assert len({item.question.casefold() for item in items}) == len(items)
+
+
+def test_the_page_on_evaluation_is_true(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "evals.md").read_text("utf-8")
+    items = load_set(SEED_SET).items
+    answerable = sum(item.answerable for item in items)
+    assert f"holds {len(items)} questions" in page
+    assert f"{answerable} answerable, {len(items) - answerable} that it does not answer" in page
+    assert all(f"`{tag}`" in page for tag in TAGS)
+    assert all(measure.name.split("@")[0].removesuffix("p95") in page for measure in MEASURES)
+    (example,) = [line.strip() for line in page.splitlines() if line.strip().startswith('{"id"')]
+    assert load_set(write(tmp_path / "s.jsonl", example)).items[0].answers == ("Bob",)
 
 
 # -- our JSONL ------------------------------------------------------------------------------------------------------
