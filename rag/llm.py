@@ -9,13 +9,15 @@ Importing this costs nothing: an SDK is loaded when a model is opened, the embed
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
 import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,8 +30,15 @@ MAX_TOKENS = 1024  # some ten cited sentences, and room for a model that thinks 
 SEED = 7  # any fixed number: with temperature 0 the same prompt gives the same draft
 OLLAMA_CONTEXT = 8192  # tokens; Ollama's own default cuts a prompt of ten passages without a word
 EMBEDDED_CONTEXT = 4096  # tokens; three passages and the examples need about 1,500
-EMBEDDED_MAX_TOKENS = 96  # one or two sentences: past them the small model repeats itself
-EMBEDDED_THREADS = 2  # a laptop's cores are not all ours, and 135M parameters gain little from more
+EMBEDDED_MAX_TOKENS = 96  # the longest sentences of an article; the small model knows no end by itself
+EMBEDDED_EXTRA = {
+    "stop": ["\n"],  # what follows the first line is never of use: it goes on with invented questions
+    # Reusing the last prompt's beginning rounds differently: 4 of 18 drafts then hung on what was asked before.
+    "extra_body": {"cache_prompt": False},
+}
+# Half the cores: llama.cpp's threads wait for each other at every layer, so that on two busy cores two of them
+# write ten times slower than one (2.5 and 19 tokens/s measured); 135M parameters gain little from more than four.
+EMBEDDED_THREADS = max(1, min(4, (os.cpu_count() or 1) // 2))
 
 
 class LLM(Protocol):
@@ -87,7 +96,7 @@ class _Adapter:
     name: str
     host: str
     limits: Limits
-    make: Callable[[int], Any] = field(repr=False)  # max_tokens → LlamaIndex LLM
+    chat: Callable[[int], AbstractContextManager[Any]] = field(repr=False)  # max_tokens → a LlamaIndex LLM
     ended: Callable[[Any], bool] = field(repr=False)  # is this raw event the last of a whole reply?
     key_name: str = ""
     secret: str = field(default="", repr=False)
@@ -120,16 +129,13 @@ class _Adapter:
     def _pieces(self, system: str, user: str, max_tokens: int, usage: MutableMapping[str, int] | None) -> Iterator[str]:
         """One attempt. Raises ModelError for a reply that is empty or lacks its end, else what the SDK does."""
         begun = ended = False
-        events = self.make(max_tokens).stream_chat(_messages(system, user))
-        try:
+        with self.chat(max_tokens) as chat, closing(chat.stream_chat(_messages(system, user))) as events:
             for event in events:
                 ended = ended or self.ended(event.raw)
                 _count(event, usage)
                 if event.delta:
                     begun = True
                     yield event.delta
-        finally:
-            events.close()
         if not begun:
             raise ModelError(self._tell("empty"))
         if not ended:
@@ -137,14 +143,13 @@ class _Adapter:
 
     def _tell(self, fault: str, exc: Exception | None = None) -> str:
         """The message for a fault: what happened, with what, the next step. The key never stands in it."""
-        text = _MESSAGES.get(fault, _MESSAGES["other"]).format(
+        return _MESSAGES.get(fault, _MESSAGES["other"]).format(
             name=self.name,
             host=self.host,
             key=self.key_name or "the key",
             silence=self.limits.silence,
-            detail=_detail(exc),
+            detail=_detail(exc, self.secret),
         )
-        return text.replace(self.secret, "***") if self.secret else text
 
 
 # --- providers -----------------------------------------------------------------------------------------------
@@ -160,46 +165,45 @@ def _openai_like(rest: str, limits: Limits) -> _Adapter:
     if not match:
         raise _bad_spec(f"openai-like/{rest}")
     # Without a key of its own it gets none: OPENAI_API_KEY is for OpenAI and goes nowhere else.
-    key = os.environ.get("FOOTNOTE_API_KEY", "")
+    key = os.environ.get("FOOTNOTE_API_KEY", "").strip()
     return _openai_shaped(f"openai-like/{rest}", match[1], match[2], limits, "FOOTNOTE_API_KEY", key)
 
 
 def _openai_shaped(name: str, model: str, base: str, limits: Limits, key_name: str, key: str) -> _Adapter:
     """Any server of the OpenAI chat format. OpenAILike, for it takes model names that it has no table of."""
-    client: list[Any] = []  # made once, at first use
-    lock = threading.Lock()
 
-    def make(max_tokens: int) -> Any:
-        with lock:
-            if not client:
-                client.append(_openai_client(base, key, limits))
-        return _openai_chat(model, client[0], max_tokens)
+    def chat(max_tokens: int) -> AbstractContextManager[Any]:
+        return _openai_chat(model, base, key, max_tokens, limits)
 
-    return _Adapter(name, _host(base), limits, make, _openai_ended, key_name, key)
+    return _Adapter(name, _host(base), limits, chat, _openai_ended, key_name, key)
 
 
-def _openai_client(base: str, key: str, limits: Limits, **http: Any) -> Any:
+@contextmanager
+def _openai_chat(
+    model: str,
+    base: str,
+    key: str,
+    max_tokens: int,
+    limits: Limits,
+    extra: Mapping[str, Any] | None = None,
+    **http: Any,
+) -> Iterator[Any]:
     import httpx
     import openai
-
-    web = httpx.Client(**_timing(limits), **http)
-    # max_retries=0: `_Adapter` retries, and only before the first piece. An empty key is refused by the SDK.
-    return openai.OpenAI(api_key=key or "none", base_url=base, http_client=web, max_retries=0)
-
-
-def _openai_chat(model: str, client: Any, max_tokens: int) -> Any:
     from llama_index.llms.openai_like import OpenAILike
 
-    return OpenAILike(
-        model=model,
-        openai_client=client,
-        api_key="held by the client",  # else it looks for one in the environment
-        is_chat_model=True,
-        temperature=0.0,
-        max_tokens=max_tokens,
-        max_retries=0,
-        additional_kwargs={"seed": SEED, "stream_options": {"include_usage": True}},
-    )
+    with httpx.Client(**_timing(limits), **http) as web:
+        yield OpenAILike(
+            model=model,
+            # No retries here nor there: `_Adapter` retries. The SDK refuses an empty key.
+            openai_client=openai.OpenAI(api_key=key or "none", base_url=base, http_client=web, max_retries=0),
+            max_retries=0,
+            api_key="held by the client",  # else it looks for one in the environment
+            is_chat_model=True,
+            temperature=0.0,
+            max_tokens=max_tokens,
+            additional_kwargs={"seed": SEED, "stream_options": {"include_usage": True}, **(extra or {})},
+        )
 
 
 def _openai_ended(raw: Any) -> bool:
@@ -208,20 +212,28 @@ def _openai_ended(raw: Any) -> bool:
 
 def _ollama(model: str, limits: Limits) -> _Adapter:
     """A model of the Ollama server at $OLLAMA_HOST, by default this machine's."""
-    import ollama
 
-    client = ollama.Client(**_timing(limits))
-
-    def make(max_tokens: int) -> Any:
+    @contextmanager
+    def chat(max_tokens: int) -> Iterator[Any]:
+        import ollama
         from llama_index.llms.ollama import Ollama
 
         options = {"seed": SEED, "num_predict": max_tokens}
-        return Ollama(
-            model=model, client=client, temperature=0.0, context_window=OLLAMA_CONTEXT, additional_kwargs=options
-        )
+        with ollama.Client(**_timing(limits)) as client:
+            yield Ollama(
+                model=model,
+                client=client,
+                temperature=0.0,
+                context_window=OLLAMA_CONTEXT,
+                additional_kwargs=options,
+            )
 
     base = os.environ.get("OLLAMA_HOST") or "127.0.0.1:11434"
-    return _Adapter(f"ollama/{model}", _host(base), limits, make, lambda raw: bool(raw.get("done")), "OLLAMA_API_KEY")
+    return _Adapter(f"ollama/{model}", _host(base), limits, chat, _ollama_ended, "OLLAMA_API_KEY")
+
+
+def _ollama_ended(raw: Any) -> bool:
+    return bool(raw.get("done"))
 
 
 def _anthropic(model: str, limits: Limits) -> _Adapter:
@@ -231,19 +243,25 @@ def _anthropic(model: str, limits: Limits) -> _Adapter:
         )
     key = _key("anthropic", "ANTHROPIC_API_KEY")
 
-    def make(max_tokens: int) -> Any:
+    @contextmanager
+    def chat(max_tokens: int) -> Iterator[Any]:
         from llama_index.llms.anthropic import Anthropic
 
-        return Anthropic(
-            model=model, api_key=key, temperature=0.0, max_tokens=max_tokens, timeout=limits.silence, max_retries=0
+        yield Anthropic(
+            model=model,
+            api_key=key,
+            temperature=0.0,
+            max_tokens=max_tokens,
+            timeout=limits.silence,
+            max_retries=0,
         )
 
     base = os.environ.get("ANTHROPIC_BASE_URL") or "https://api.anthropic.com"
-    return _Adapter(f"anthropic/{model}", _host(base), limits, make, _anthropic_ended, "ANTHROPIC_API_KEY", key)
+    return _Adapter(f"anthropic/{model}", _host(base), limits, chat, _anthropic_ended, "ANTHROPIC_API_KEY", key)
 
 
 def _anthropic_ended(raw: Any) -> bool:
-    return raw.get("type") == "message_stop" if isinstance(raw, dict) else raw.type == "message_stop"
+    return bool(raw.get("type") == "message_delta")  # the one that brings the reason for stopping
 
 
 _OPENERS: dict[str, Callable[[str, Limits], LLM]] = {
@@ -256,7 +274,7 @@ _OPENERS: dict[str, Callable[[str, Limits], LLM]] = {
 
 # --- the embedded model --------------------------------------------------------------------------------------
 
-_server: tuple[Any, Any] | None = None  # (xllamacpp.Server, its client): one a process, freed when it ends
+_server: tuple[Any, str] | None = None  # (xllamacpp.Server, its key): one a process, loaded at first use
 _server_lock = threading.Lock()
 
 
@@ -264,10 +282,13 @@ def _embedded(limits: Limits) -> _Adapter:
     """SmolLM2-135M-Instruct, run in this process by llama.cpp, which serves it on a loopback port."""
     weights = _weights()
 
-    def make(max_tokens: int) -> Any:
-        return _openai_chat("embedded", _serve(weights), min(max_tokens, EMBEDDED_MAX_TOKENS))
+    def chat(max_tokens: int) -> AbstractContextManager[Any]:
+        base, key = _serve(weights)
+        # No proxy of the environment: this call must not leave the machine.
+        limit = min(max_tokens, EMBEDDED_MAX_TOKENS)
+        return _openai_chat("embedded", base, key, limit, limits, EMBEDDED_EXTRA, trust_env=False)
 
-    return _Adapter("embedded", "this process", limits, make, _openai_ended, small=True)
+    return _Adapter("embedded", "the model in this process", limits, chat, _openai_ended, small=True)
 
 
 def _weights() -> Path:
@@ -282,18 +303,23 @@ def _weights() -> Path:
     return found[0]
 
 
-def _serve(weights: Path) -> Any:
-    """An OpenAI client of the embedded model; loads the model at the first call. Safe from any thread."""
+def _serve(weights: Path) -> tuple[str, str]:
+    """Address and key of the embedded model; loads it at the first call. Safe from any thread."""
     global _server
     with _server_lock:
         if _server is None:
             # The port is loopback only, but any local program and web page could try it: hence a key.
             key = secrets.token_urlsafe()
-            server = _load(weights, key)
-            # No proxy of the environment: this call must not leave the machine.
-            client = _openai_client(f"{server.listening_address}/v1", key, Limits(), trust_env=False)
-            _server = (server, client)
-        return _server[1]
+            _server = (_load(weights, key), key)
+            atexit.register(_stop)
+        return f"{_server[0].listening_address}/v1", _server[1]
+
+
+def _stop() -> None:
+    """Free the model while the interpreter still stands: freed after it, a draft under way ends in a crash."""
+    global _server
+    with _server_lock:
+        _server = None
 
 
 def _load(weights: Path, key: str) -> Any:
@@ -304,7 +330,9 @@ def _load(weights: Path, key: str) -> Any:
     params.model.path = str(weights)
     params.n_ctx = EMBEDDED_CONTEXT
     params.n_parallel = 1  # one draft at a time, each with the whole context; others wait their turn
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = EMBEDDED_THREADS
+    for threads in (params.cpuparams, params.cpuparams_batch):
+        threads.n_threads = EMBEDDED_THREADS
+        threads.poll = 0  # sleep while waiting: spinning takes the cores from those who are waited for
     params.sampling.seed = SEED
     params.api_keys = [key]
     params.cors_origins = ""
@@ -352,7 +380,7 @@ def _transport_fault(exc: BaseException) -> str:
         return "timeout"
     if isinstance(exc, httpx.TransportError | OSError):
         return "unreachable"
-    if isinstance(exc, ValueError | KeyError | TypeError | AttributeError):  # what reading another format gives
+    if isinstance(exc, ValueError | KeyError):  # no JSON, or not with the fields of this API
         return "format"
     return ""
 
@@ -363,10 +391,11 @@ def _causes(exc: BaseException | None) -> Iterator[BaseException]:
         exc = exc.__cause__ or exc.__context__
 
 
-def _detail(exc: Exception | None) -> str:
-    """What the server said, in one line of at most 200 characters: bodies can be whole pages."""
+def _detail(exc: Exception | None, secret: str) -> str:
+    """What the server said, in one line of at most 200 characters: bodies can be whole pages, or repeat the key."""
     status = getattr(exc, "status_code", -1)
-    said = " ".join(str(exc or "").split())[:200]
+    said = " ".join(str(exc or "").split())
+    said = (said.replace(secret, "***") if secret else said)[:200]
     return f"HTTP {status}: {said}" if status >= 400 and str(status) not in said else said
 
 
@@ -407,7 +436,8 @@ def _messages(system: str, user: str) -> list[Any]:
 
 def _count(event: Any, usage: MutableMapping[str, int] | None) -> None:
     """Take over the token counts that LlamaIndex found in this event, if any."""
-    counts = event.additional_kwargs or (event.raw.get("usage") if isinstance(event.raw, dict) else None) or {}
+    found = event.raw.get("usage") if isinstance(event.raw, dict) else None
+    counts = {**event.additional_kwargs, **(found if isinstance(found, dict) else {})}  # OpenAI's there, Ollama's here
     if usage is not None and "prompt_tokens" in counts:
         usage.update({name: counts[name] for name in ("prompt_tokens", "completion_tokens")})
 

@@ -16,7 +16,7 @@ Prompt = tuple[str, str]  # system, user
 
 NOT_IN_SOURCES = "NOT IN SOURCES"
 BUDGET = 12_000  # characters of passages, some 3,000 tokens: ten chunks of at most 1,000 and their delimiters
-SMALL_BUDGET = 3_000  # characters; three passages: a 135M model loses its way in more
+SMALL_BUDGET = 2_000  # characters of the one passage: twice the longest chunk, and well within the small context
 HISTORY_TURNS = 4  # a follow-up refers to what was said last
 HISTORY_CHARS = 600  # of each earlier answer: its first sentences name what is spoken of
 
@@ -35,7 +35,25 @@ The bridge opened in May [2]. The mayor was not there [1][3].
 them.
 - Answer in the language of the question."""
 
-_SMALL_SYSTEM = "Answer the question in one short sentence from the text."
+_SMALL_SYSTEM = "Answer with one sentence of the text."
+
+# Each example answers with a sentence of its text: SmolLM2 copies what it sees done, and copying is what we want of
+# it. Of 18 questions with the right passage, it answered 8 with the right fact and no word of its own; without
+# examples 3 to 4, with markers in them 7, with five examples 6.
+_SMALL_EXAMPLES = """\
+Text: The plan was published in June. Anna Lind, who leads the farmers' union, called the plan a mistake.
+Question: Who criticised the plan?
+Answer: Anna Lind, who leads the farmers' union, called the plan a mistake.
+
+Text: It cost 40 million euros. The mayor opened the new bridge over the river on Monday 4 May 2015.
+Question: When did the bridge open?
+Answer: The mayor opened the new bridge over the river on Monday 4 May 2015.
+
+Text: Lee said on Friday that the vote was not fair. He was speaking in Oslo.
+Question: What did Lee say about the vote?
+Answer: Lee said on Friday that the vote was not fair.
+
+"""
 
 _CONDENSE = """\
 Rewrite the last question so that it can be understood without the conversation: put names in place of words such \
@@ -69,12 +87,14 @@ def sources(passages: Sequence[Passage], budget: int = BUDGET) -> str:
 
 
 def draft_small(question: str, passages: Sequence[Passage]) -> Prompt:
-    """The short form for the embedded model: the text of the first passage, then the question.
+    """The short form for the embedded model: examples, then the first of `passages`, then the question.
 
-    It asks for no marker, for the model sets none that can be relied on: the draft rests on passage 1.
+    One passage, for with three before it the model mixes them up; so put first the one that holds the answer. It
+    asks for no marker, for none that this model sets can be relied on: the draft rests on that passage.
     """
     text = neutral(passages[0].text)[:SMALL_BUDGET] if passages else ""
-    return _SMALL_SYSTEM, f"{text}\n\n{neutral(question)} Answer in one short sentence with the words of the text."
+    asked = " ".join(neutral(question).split())
+    return _SMALL_SYSTEM, f"{_SMALL_EXAMPLES}Text: {text}\nQuestion: {asked}\nAnswer:"
 
 
 def condense(question: str, history: Sequence[tuple[str, str]]) -> Prompt:

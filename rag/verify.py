@@ -48,9 +48,19 @@ def check(claim: str, passages: Sequence[str], evidence: Evidence, fit: Fit) -> 
     (scored,) = model_support([(claim, passages)], evidence)
     verdicts = []
     for text, (score, span) in zip(passages, scored, strict=True):
+        copied = _copied(claim, text)
+        if copied:
+            verdicts.append(Verdict(1.0, copied, ""))
+            continue
         found = features(claim, text, score)
         verdicts.append(Verdict(probability(fit.support, found), span, reason(found)))
     return verdicts
+
+
+def _copied(claim: str, text: str) -> Span | None:
+    """The whole sentence, or two in a row, that the claim repeats to the letter. Part of one may say the opposite."""
+    words = claim.split()
+    return next((span for span in _windows(text) if text[slice(*span)].split() == words), None) if words else None
 
 
 def model_support(claims: Sequence[tuple[str, Sequence[str]]], evidence: Evidence) -> list[list[tuple[float, Span]]]:

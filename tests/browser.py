@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import socket
 import tempfile
 import threading
@@ -13,12 +14,14 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
+import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from index.types import Chunk, Document, DocumentInfo, NotFoundError
-from rag.types import Answer, Citation, Dropped, Event, Found, Passage, QuestionError, Sentence
-from ui.app import Answers, Server, listen, web
+from rag.types import Answer, Citation, Dropped, Event, Found, Outcome, Passage, QuestionError, Sentence
+from ui.app import Answers, web
+from ui.server import Server, address, listen
 
 # No first-run pages, updates or look-ups: what a page asks for is then what the page itself asks for.
 FLAGS = (
@@ -82,16 +85,15 @@ class FakeShelf:
 class FakeAssistant:
     """Answers with every sentence of the first document that holds the question's last word, else not_found.
 
-    With a `gate` it waits before the last event until the gate is set. Keeps the histories it was given.
+    A question with `wait` in it waits before its last event until the gate is set. Keeps the histories it was given.
     """
 
     def __init__(
         self,
         documents: Sequence[Document] = (LAMPS,),
         dropped: Sequence[Dropped] = (),
-        gate: threading.Event | None = None,
     ) -> None:
-        self.index, self.dropped, self.gate = FakeShelf(documents), tuple(dropped), gate
+        self.index, self.dropped, self.gate = FakeShelf(documents), tuple(dropped), threading.Event()
         self.histories: list[list[tuple[str, str]]] = []
 
     def stream(self, question: str, history: Sequence[tuple[str, str]] = ()) -> Iterator[Event]:
@@ -106,13 +108,14 @@ class FakeAssistant:
         for text, cited in said:
             yield Sentence(text, (cited,))
         yield from self.dropped
-        if self.gate:
+        if "wait" in question:
             assert self.gate.wait(20)
         yield _answer(question, said, passages, self.dropped)
 
 
 def _sentences_with(document: Document, word: str) -> list[tuple[str, Citation]]:
-    found, start, at = [], 0, 0
+    found: list[tuple[str, Citation]] = []
+    start = at = 0
     for line in document.text.splitlines(keepends=True):
         for piece in line.replace(". ", ".\0 ").split("\0"):
             quote = piece.strip()
@@ -135,7 +138,7 @@ def _answer(
 ) -> Answer:
     text = " ".join(text for text, _ in said) or "The articles do not say."
     cited = tuple(c for _, c in said)
-    outcome = "answered" if said else "not_found"
+    outcome: Outcome = "answered" if said else "not_found"
     return Answer(question, outcome, text, "", 0.87 if said else 0.1, cited, passages, dropped, {}, {"total": 0.12})
 
 
@@ -144,17 +147,17 @@ def serving(assistant: Answers, examples: Sequence[str] | None = None) -> Iterat
     """The page on a free loopback port; yields its address."""
     servers: list[Server] = []
 
-    async def serve(sock: socket.socket, url: str) -> None:
-        servers.append(Server(web(assistant, examples=examples), url))
+    async def serve(sock: socket.socket) -> None:
+        app = web(assistant, examples=examples)
+        servers.append(Server(app, address(sock)[1], app.state.stop))
         await servers[0].serve(sockets=[sock])
 
     with listen("127.0.0.1", 0) as sock:
-        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        thread = threading.Thread(target=lambda: asyncio.run(serve(sock, url)))
+        thread = threading.Thread(target=lambda: asyncio.run(serve(sock)))
         thread.start()
         try:
             wait_for(lambda: servers and servers[0].started)
-            yield url
+            yield address(sock)[1]
         finally:
             servers[0].should_exit = True
             thread.join(10)
@@ -173,14 +176,20 @@ def wait_for(condition: Any, seconds: float = 15) -> Any:
 
 @contextmanager
 def chromium(width: int = 1280, height: int = 800, dark: bool = False) -> Iterator[webdriver.Chrome]:
-    """Debian's headless Chromium with a profile of its own, its network log kept."""
+    """The machine's Chromium without a window, with a profile of its own, its network log kept.
+
+    Fails the test where there is none: `make test` installs it.
+    """
+    binary, control = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    if not binary or not control:
+        pytest.fail("needs a browser; on Debian: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
+    options.binary_location = binary
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         for flag in (*FLAGS, f"--user-data-dir={profile}"):
             options.add_argument(flag)
-        driver = webdriver.Chrome(options, Service(executable_path="/usr/bin/chromedriver"))
+        driver = webdriver.Chrome(options, Service(executable_path=control))
         try:
             size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
             driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -198,7 +207,8 @@ def requested(driver: webdriver.Chrome) -> list[str]:
     Reading it empties the log.
     """
     urls = []
-    for entry in driver.get_log("performance"):
+    entries: list[dict[str, Any]] = driver.get_log("performance")  # type: ignore[no-untyped-call]
+    for entry in entries:
         message = json.loads(entry["message"])["message"]
         if message["method"] == "Network.requestWillBeSent":
             urls.append(message["params"]["request"]["url"])

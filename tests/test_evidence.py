@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import shutil
@@ -72,7 +73,7 @@ def test_spans_are_few_apart_and_best_first(model: EvidenceModel) -> None:
         assert 1 <= len(reading.spans) <= 3
         assert [span.score for span in reading.spans] == sorted((s.score for s in reading.spans), reverse=True)
         ordered = sorted(reading.spans, key=lambda span: span.start)
-        assert all(a.end <= b.start for a, b in zip(ordered, ordered[1:], strict=False))
+        assert all(a.end <= b.start for a, b in itertools.pairwise(ordered))
         assert all(span.start < span.end for span in ordered)
 
 
@@ -82,7 +83,7 @@ def test_every_token_can_be_in_a_window_with_its_neighbours(model: EvidenceModel
     windows = list(model._windows(1, [2000] * 10, passage, 0))
     assert windows[0].offsets[0][0] == 0
     assert windows[-1].offsets[-1][1] == len(passage)
-    assert all(a.offsets[-1][1] > b.offsets[0][0] for a, b in zip(windows, windows[1:], strict=False))
+    assert all(a.offsets[-1][1] > b.offsets[0][0] for a, b in itertools.pairwise(windows))
     assert max(len(window.ids) for window in windows) <= 256
 
 
@@ -159,13 +160,13 @@ def test_an_altered_file_is_refused(tmp_path: Path) -> None:
     for name in (WEIGHTS.name, "tokenizer.json"):
         whole = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-        with pytest.raises(EvidenceError, match="was altered.*install"):
+        with pytest.raises(EvidenceError, match=r"was altered.*install"):
             EvidenceModel.load(path)
         (tmp_path / name).write_bytes(whole)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EvidenceError, match="card.json.*install"):
+    with pytest.raises(EvidenceError, match=r"card\.json.*install"):
         EvidenceModel.load(tmp_path / WEIGHTS.name)
     path = copy_of_weights(tmp_path)
     path.unlink()
@@ -198,7 +199,7 @@ def test_the_runtime_needs_no_torch() -> None:
 
 
 def test_statements_from_questions() -> None:
-    assert statement("Who designed the tower?", "Eiffel") == "Eiffel designed the tower."
+    assert statement("Who designed the iron tower?", "Eiffel") == "Eiffel designed the iron tower."
     assert statement("When was the tower built?", "1889") == "The tower was built in 1889."
     assert statement("What is the capital of France?", "Paris") == "The capital of France is Paris."
     assert statement("In what year did the war begin?", "1914") == "The war began in 1914."
@@ -218,8 +219,8 @@ def test_edits_are_not_in_the_context() -> None:
 
 
 def test_a_clause_is_dropped_whole() -> None:
-    assert without_clause("The tower, which is old, stands in Paris.") is None  # two words are no clause worth dropping
     assert without_clause("The tower, which is very old, stands in Paris.") == "The tower stands in Paris."
+    assert without_clause("It is old, tall, strong.") is None
 
 
 def test_sentences_do_not_break_at_initials() -> None:

@@ -7,6 +7,8 @@ import logging
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -166,7 +168,7 @@ def llama_server() -> Iterator[str]:
     params = xllamacpp.CommonParams()
     params.model.path = str(rag.llm._weights())
     params.n_ctx, params.n_parallel, params.verbosity = 512, 1, -1
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 2
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     server = xllamacpp.Server(params)
     yield server.listening_address
     del server
@@ -196,23 +198,23 @@ def llm(request: pytest.FixtureRequest) -> LLM:
 
 
 def test_contract_streams_pieces_the_same_each_time(llm: LLM) -> None:
-    pieces = list(llm.stream("Be brief.", "Who are you?", max_tokens=24))
+    pieces = list(llm.stream("Be brief.", "Who are you?", max_tokens=8))
     assert len(pieces) > 1
     assert all(pieces)
-    assert "".join(pieces) == ask(llm, max_tokens=24)
+    assert "".join(pieces) == ask(llm, max_tokens=8)
 
 
 def test_contract_may_be_left_in_the_middle(llm: LLM) -> None:
-    stream = llm.stream("Be brief.", "Who are you?", max_tokens=24)
+    stream = llm.stream("Be brief.", "Who are you?", max_tokens=8)
     assert next(stream)
     stream.close()  # type: ignore[attr-defined]
-    assert ask(llm, max_tokens=24)
+    assert ask(llm, max_tokens=8)
 
 
 def test_contract_serves_two_threads(llm: LLM) -> None:
-    alone = ask(llm, max_tokens=12)
+    alone = ask(llm, max_tokens=6)
     answers: list[str] = []
-    threads = [threading.Thread(target=lambda: answers.append(ask(llm, max_tokens=12))) for _ in range(2)]
+    threads = [threading.Thread(target=lambda: answers.append(ask(llm, max_tokens=6))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -267,16 +269,12 @@ def test_weights_that_cannot_be_read_are_a_model_error(tmp_path: Any) -> None:
 
 
 def test_usage_is_what_the_server_counted(ollama_server: Wire) -> None:
-    for server, spec in ((None, "ollama/m"), (openai_says("Hello"), "")):
-        usage: dict[str, int] = {}
-        if server:
-            with wire(server) as openai_server:
-                ask(openai_like(openai_server), usage=usage)
-        else:
-            llm = open_llm(spec, QUICK)
+    with wire(openai_says("Hello")) as openai_server:
+        for llm in (openai_like(openai_server), open_llm("ollama/m", QUICK)):
+            usage: dict[str, int] = {}
             assert llm
             ask(llm, usage=usage)
-        assert usage == {"prompt_tokens": 11, "completion_tokens": 2}
+            assert usage == {"prompt_tokens": 11, "completion_tokens": 2}
 
 
 def test_requests_are_deterministic_and_bounded(ollama_server: Wire) -> None:
@@ -320,7 +318,7 @@ def test_the_key_is_in_no_message_repr_or_log(
 ) -> None:
     monkeypatch.setenv("FOOTNOTE_API_KEY", KEY)
     caplog.set_level(logging.DEBUG)
-    with wire(fails(status, f"bad request with key {KEY}")) as server:
+    with wire(fails(status, f"bad {chr(120) * 140} key {KEY}")) as server:
         llm = openai_like(server)
         message = fault(llm)
         assert f"Bearer {KEY}" in str(server.asked)
@@ -403,6 +401,27 @@ def test_a_server_that_is_not_there(kind: str, monkeypatch: pytest.MonkeyPatch) 
     assert llm
     message = fault(llm)
     assert "nothing answers at 127.0.0.1" in message
+
+
+def test_the_embedded_model_is_asked_for_one_line_that_hangs_on_nothing_asked_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with wire(openai_says("One line.")) as server:
+        monkeypatch.setattr(rag.llm, "_serve", lambda weights: (f"{server.url}/v1", "its key"))
+        llm = open_llm("embedded", QUICK)
+        assert llm
+        ask(llm)
+        _, headers, body = server.asked[0]
+    assert (body["cache_prompt"], body["stop"], body["max_tokens"]) == (False, ["\n"], 96)
+    assert headers["Authorization"] == "Bearer its key"
+
+
+def test_no_other_program_can_use_the_embedded_model() -> None:
+    address, _ = rag.llm._serve(rag.llm._weights())
+    request = urllib.request.Request(f"{address}/chat/completions", b'{"messages": []}')
+    with pytest.raises(urllib.error.HTTPError, match="401") as caught:
+        urllib.request.urlopen(request, timeout=5)
+    caught.value.close()
 
 
 def test_a_prompt_over_the_context_of_the_embedded_model_is_told() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import subprocess
 import sys
@@ -15,11 +16,12 @@ import httpx
 import pytest
 
 from index.types import FootnoteError
-from rag.types import Event, ModelError
+from rag.types import Event, ModelError, Sentence
 from tests.browser import LAMPS, FakeAssistant, make_document, serving
 from tests.conftest import SEED
 from ui import app
 from ui.render import Turn
+from ui.server import listen
 
 
 def asked(assistant: app.Answers, question: str, before: list[Turn]) -> tuple[list[Turn], list[Any]]:
@@ -56,19 +58,20 @@ class Broken(FakeAssistant):
         self.error = error
 
     def stream(self, question: str, history: Sequence[tuple[str, str]] = ()) -> Iterator[Event]:
-        yield from ()
+        yield Sentence("Gas lamps came.", ())
         raise self.error
 
 
 def test_what_was_said_before_an_error_is_not_taken_for_an_answer() -> None:
     turns, shown = asked(Broken(ModelError("The model is gone. Start it.")), "1856?", [])
+    assert "Gas lamps came." in shown[1] and "Gas lamps" not in shown[-1]
     assert turns[0].answer is None and "The model is gone. Start it." in shown[-1]
     assert app._history(turns) == []
 
 
 def test_a_fault_of_ours_is_shown_and_raised() -> None:
     steps = app._ask(Broken(ZeroDivisionError("secret detail")), "1856?", [])
-    next(steps)
+    next(steps), next(steps)
     shown = next(steps)[2]
     assert "Footnote failed (ZeroDivisionError)" in shown and "secret detail" not in shown
     with pytest.raises(ZeroDivisionError):
@@ -82,8 +85,8 @@ def test_a_place_in_a_removed_article_is_a_notice() -> None:
 
 def test_one_article_lies_open_and_several_are_listed() -> None:
     other = make_document("other", "Another", "Text.")
-    assert "generator" in app._first(FakeAssistant().index)
-    listed = app._first(FakeAssistant([LAMPS, other]).index)
+    assert "generator" in app._open(FakeAssistant().index, {})
+    listed = app._open(FakeAssistant([LAMPS, other]).index, {})
     assert "Another" in listed and "generator" not in listed
 
 
@@ -103,7 +106,7 @@ def test_examples_are_offered_for_the_article_that_comes_with_the_project() -> N
 
 
 def test_a_port_in_use_is_named() -> None:
-    with app.listen("127.0.0.1", 0) as taken:
+    with listen("127.0.0.1", 0) as taken:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(FootnoteError, match=rf"Port {port} of 127.0.0.1 is in use.*--port"):
@@ -136,11 +139,14 @@ def test_a_foreign_name_for_this_machine_is_refused() -> None:
             assert httpx.get(url, headers={"host": host}).status_code == status, host
 
 
-def test_it_says_when_it_is_ready_and_stops_in_silence() -> None:
+def test_it_says_when_it_is_ready_and_stops_in_silence_though_a_page_is_open() -> None:
     code = "from tests.browser import FakeAssistant as F; from ui.app import launch; launch(F(), port=0)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
-        assert process.stdout.readline().startswith(b"Footnote is open at http://127.0.0.1:")
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=15)
-    assert (process.returncode, errors) == (0, b"")
+        ready = re.match(r"Footnote is open at (http://127.0.0.1:\d+) ", process.stdout.readline().decode())
+        assert ready and httpx.get(ready[1]).status_code == 200
+        with httpx.stream("GET", f"{ready[1]}/gradio_api/heartbeat/page") as kept_open:
+            assert next(kept_open.iter_lines()) == "data: ALIVE"
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=15)
+    assert (process.returncode, errors.decode()) == (0, "")

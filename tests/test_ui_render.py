@@ -115,6 +115,10 @@ def test_a_turn_grows_with_the_stream() -> None:
     assert turn.answer == ANSWER and not shown(turn).all("p", "step")
 
 
+def test_a_question_of_a_hundred_thousand_characters_is_shown_in_part() -> None:
+    assert len(shown(Turn("x" * 100_000)).text) < 2 * render.SHOWN_QUESTION
+
+
 def test_an_error_is_one_plain_line() -> None:
     page = shown(Turn("When?", error="The index <x> is broken. Run `footnote doctor`."))
     assert page.all("p", "error") and "The index <x> is broken." in page.text
@@ -134,10 +138,16 @@ def test_a_place_whose_words_have_changed_is_not_marked() -> None:
     assert not page.all("mark") and "has changed since the answer was given" in page.text
 
 
-def test_only_web_addresses_are_links() -> None:
-    for source, linked in [("https://a.example/x", True), ("javascript:alert(1)", False), ("/home/x.txt", False)]:
+def test_only_web_addresses_are_links_and_of_a_path_the_name_is_shown() -> None:
+    for source, link, text in [
+        ("https://a.example/x", ["https://a.example/x"], "https://a.example/x"),
+        ("javascript:alert(1)", [], "javascript:alert(1)"),
+        ("/home/reader/lamps.txt", [], "lamps.txt"),
+        (r"C:\reader\lamps.txt", [], "lamps.txt"),
+    ]:
         page = Page(render.article(SHELF, replace(LAMPS, source=source)))
-        assert bool(page.all("a")) == linked and source in page.text
+        assert [a["href"] for a in page.all("a")] == link
+        assert text in page.text and "reader" not in page.text
 
 
 def test_an_empty_shelf_names_the_next_step() -> None:

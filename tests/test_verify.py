@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from rag.fit import Fit, logit, probability
@@ -73,6 +75,22 @@ def test_a_verdict_points_to_the_sentence_that_holds_the_claim() -> None:
 def test_a_claim_on_two_sentences_points_to_both() -> None:
     (verdict,) = check("Queen Anna opened it and it carries 12,000 cars.", [SOURCE], OverlapEvidence(), PLAIN)
     assert SOURCE[slice(*verdict.span)] == "The bridge was opened by Queen Anna in 1931. It carries 12,000 cars."
+
+
+class Deaf(OverlapEvidence):
+    """Supports nothing."""
+
+    def support(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        return [0.0 for _ in pairs]
+
+
+def test_a_whole_sentence_repeated_is_supported_and_a_part_of_one_is_not() -> None:
+    def judged(claim: str) -> float:
+        return check(claim, [SOURCE], Deaf(), PLAIN)[0].probability
+
+    assert judged("It  does not carry\ntrains.") == 1.0
+    assert judged("It carries 12,000 cars. It does not carry trains.") == 1.0
+    assert judged("carry trains.") < 0.5
 
 
 @pytest.mark.parametrize("claim", ["", "!!!", "the of", "😀" * 50, "x" * 10_000])

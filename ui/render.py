@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import PureWindowsPath
 
 from index.types import Document, DocumentInfo
 from rag.types import Answer, Citation, Dropped, Event, Found, Passage, Sentence
@@ -17,7 +18,7 @@ from rag.types import Answer, Citation, Dropped, Event, Found, Passage, Sentence
 # A question is shown up to here; a page of a hundred thousand characters helps nobody.
 SHOWN_QUESTION = 2_000
 # A nearest passage is shown up to here; the whole of it is one click away, in its article.
-SHOWN_PASSAGE = 320
+SHOWN_PASSAGE = 240
 
 _GAP = re.compile(r"\n[^\S\n]*\n\s*")
 _MARKERS = re.compile(r"(?:\s*\[\d{1,4}\])*\s*\Z")
@@ -222,7 +223,9 @@ def article(
         place, notice = None, "This article has changed since the answer was given. Ask again to see the place."
     said = f'<p class="error" role="alert">{escape(notice)}</p>' if notice else ""
     shelf = _shelf(documents, document.id if document else "")
-    return shelf + said + (_document(document, place) if document else _none_open(documents))
+    if document:
+        return shelf + said + _document(document, place)
+    return shelf + (said or _none_open(documents))
 
 
 def _none_open(documents: Sequence[DocumentInfo]) -> str:
@@ -251,10 +254,10 @@ def _document(document: Document, place: Place | None) -> str:
 
 
 def _source(source: str) -> str:
-    """The source as a link only where it is a web address: `javascript:` and its kin are shown, not linked."""
-    if not re.match(r"https?://", source, re.IGNORECASE):
-        return escape(source)
-    return f'<a href="{escape(source)}" target="_blank" rel="noopener noreferrer">{escape(source)}</a>'
+    """A web address as a link; of a path the file's name. `javascript:` and its kin are no web address."""
+    if re.match(r"https?://", source, re.IGNORECASE):
+        return f'<a href="{escape(source)}" target="_blank" rel="noopener noreferrer">{escape(source)}</a>'
+    return f'<span title="{escape(source)}">{escape(PureWindowsPath(source).name or source)}</span>'
 
 
 def _paragraphs(text: str, place: Place | None) -> str:

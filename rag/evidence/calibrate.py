@@ -15,7 +15,7 @@ import json
 import random
 import tempfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,12 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from index import Document, Index
-from rag import retrieve
 from rag.answer import TOP_K
 from rag.evidence import EvidenceModel
 from rag.evidence.data import mixture
 from rag.fit import FILE, Fit, shipped
 from rag.read import Quote, candidates, confidence_features
+from rag.retrieve import retrieve
 from rag.types import Passage
 from rag.verify import features, model_support
 
@@ -125,33 +125,41 @@ def calibration_error(p: Floats, labels: Floats, bins: int = 10) -> float:
     return float(sum(len(part) / len(p) * abs(p[part].mean() - labels[part].mean()) for part in parts))
 
 
-def fit_retrieval(asked: Sequence[Asked], evidence: EvidenceModel, base: Fit) -> float:
+def read_all(asked: Sequence[Asked], evidence: EvidenceModel, base: Fit) -> list[list[Quote]]:
+    """The reader's candidates for each question, without retrieval's say."""
+    plain = replace(base, retrieval=0.0)
+    return [candidates(item.question, item.passages, evidence, plain) for item in asked]
+
+
+def weighted(item: Asked, quotes: Sequence[Quote], weight: float) -> list[Quote]:
+    """The candidates as they score with this weight of retrieval."""
+    top = max((p.score for p in item.passages), default=0.0)
+    scored = [replace(q, score=q.score + weight * (q.passage.score - top)) for q in quotes]
+    return sorted(scored, key=lambda q: -q.score)
+
+
+def fit_retrieval(asked: Sequence[Asked], found: Sequence[Sequence[Quote]]) -> float:
     """The weight of retrieval beside the reader that quotes the right sentence most often."""
-    answerable = [item for item in asked if item.gold]
-    unweighted = [
-        candidates(item.question, item.passages, evidence, replace(base, retrieval=0.0)) for item in answerable
-    ]
+    answerable = [(item, quotes) for item, quotes in zip(asked, found, strict=True) if item.gold and item.article % 2]
 
     def correct(weight: float) -> float:
-        hits = 0
-        for item, quotes in zip(answerable, unweighted, strict=True):
-            top = max(p.score for p in item.passages)
-            best = max(quotes, key=lambda q: q.score + weight * (q.passage.score - top), default=None)
-            hits += best is not None and right(best, item.gold)
-        return hits / len(answerable)
+        best = [weighted(item, quotes, weight)[:1] for item, quotes in answerable]
+        return float(
+            np.mean([bool(q) and right(q[0], item.gold) for q, (item, _) in zip(best, answerable, strict=True)])
+        )
 
-    grid = {weight: correct(weight) for weight in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)}
-    print("right sentence quoted, by weight of retrieval:", {w: round(v, 4) for w, v in grid.items()}, flush=True)
+    grid = {weight: round(correct(weight), 4) for weight in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)}
+    print("right sentence quoted, by weight of retrieval:", grid, flush=True)
     return max(grid, key=lambda weight: (grid[weight], -weight))
 
 
-def fit_confidence(asked: Sequence[Asked], evidence: EvidenceModel, base: Fit) -> dict[str, Any]:
+def fit_confidence(asked: Sequence[Asked], found: Sequence[Sequence[Quote]], weight: float) -> dict[str, Any]:
     rows, labels, articles, correct = [], [], [], []
-    for item in asked:
-        quotes = candidates(item.question, item.passages, evidence, base)
+    for item, unweighted in zip(asked, found, strict=True):
+        quotes = weighted(item, unweighted, weight)
         if quotes:
-            found = confidence_features(item.question, quotes[0], quotes)
-            rows.append([found[name] for name in CONFIDENCE_FEATURES])
+            signals = confidence_features(item.question, quotes[0], quotes)
+            rows.append([signals[name] for name in CONFIDENCE_FEATURES])
             labels.append(float(any(overlaps(p, place) for p in item.passages for place in item.gold)))
             correct.append(right(quotes[0], item.gold))
             articles.append(item.article)
@@ -213,31 +221,40 @@ def fit_support(data: Path, evidence: EvidenceModel, per_source: int) -> dict[st
     return {"weights": named(weights, SUPPORT_FIT_FEATURES), "support_at": support_at, "figures": figures}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, help="another weight file than the shipped one")
-    parser.add_argument("--out", type=Path, default=FILE)
-    parser.add_argument("--per-source", type=int, default=250, help="support pairs taken of each source")
-    options = parser.parse_args()
-    evidence = EvidenceModel.load(options.weights)
-    articles = squad_articles(options.data / "squad2-half" / "dev-v2.0.json")
-    asked = [item for number, article in enumerate(articles) for item in ask_article(number, article)]
+def gather(data: Path) -> list[Asked]:
+    """All questions with their passages: independent of the evidence model."""
+    articles = squad_articles(data / "squad2-half" / "dev-v2.0.json")
+    return [item for number, article in enumerate(articles) for item in ask_article(number, article)]
+
+
+def fit(asked: Sequence[Asked], data: Path, evidence: EvidenceModel, per_source: int) -> dict[str, Any]:
+    """Everything `fit.json` holds."""
     base = shipped()
-    base = replace(base, retrieval=fit_retrieval([a for a in asked if a.article % 2], evidence, base))
-    confidence = fit_confidence(asked, evidence, base)
-    support = fit_support(options.data, evidence, options.per_source)
-    kept: Mapping[str, Any] = {
-        "version": f"{evidence.name}",
+    found = read_all(asked, evidence, base)
+    retrieval = fit_retrieval(asked, found)
+    confidence = fit_confidence(asked, found, retrieval)
+    support = fit_support(data, evidence, per_source)
+    return {
+        "version": evidence.name,
         "fitted_on": "SQuAD 2.0 development half; development pairs of rag/evidence/data.py",
         "confidence": confidence["weights"],
         "support": support["weights"],
-        "retrieval": base.retrieval,
+        "retrieval": retrieval,
         "margin": base.margin,
         "answer_at": confidence["answer_at"],
         "support_at": support["support_at"],
         "held_apart": {"confidence": confidence["figures"], "support": support["figures"]},
     }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, help="another weight file than the shipped one")
+    parser.add_argument("--out", type=Path, default=FILE)
+    parser.add_argument("--per-source", type=int, default=100, help="support pairs taken of each source")
+    options = parser.parse_args()
+    kept = fit(gather(options.data), options.data, EvidenceModel.load(options.weights), options.per_source)
     options.out.write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
 
 

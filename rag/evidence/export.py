@@ -10,6 +10,7 @@ import argparse
 import collections
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -23,20 +24,23 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from rag.evidence.data import mixture
 from rag.evidence.measure import Figure, measure_all
-from rag.evidence.model import WEIGHTS, EvidenceModel
-from rag.evidence.train import Evidence
+from rag.evidence.model import LEFT_TOKENS, WEIGHTS, WINDOW_TOKENS, EvidenceModel
+from rag.evidence.train import BATCH, Evidence
 
 NAME = "footnote-evidence-v1"
 LICENCE = "Apache-2.0"
-ALLOWED_LOSS = 0.01
-# What decides between the ways: one figure for each thing the model is for.
-DECIDING = ("squad2_half.f1", "squad2_half.unanswerable.auroc", "fever.auroc", "edit-all.auroc")
+BASE = "all-MiniLM-L6-v2"
+FLOAT = "float"
 # name → (per channel, heads left in float)
 WAYS = {
     "per tensor": (False, False),
     "per tensor, float heads": (False, True),
     "per channel, float heads": (True, True),
 }
+UNMEASURED: tuple[str, dict[str, Any]] = ("per tensor, float heads", {"int8_loss": {}, "figures": []})
+ALLOWED_LOSS = 0.01
+# What decides between the ways: one figure for each thing the model is for.
+DECIDING = ("squad2_half.f1", "squad2_half.unanswerable.auroc", "fever.auroc", "edit-all.auroc")
 DATA_LICENCES = """SQuAD 1.1 and 2.0 (CC BY-SA 4.0), SQuADShifts (CC BY 4.0), QAMR (MIT), Natural Questions and QED
 (CC BY-SA 3.0), COVID-QA (Apache-2.0), FairytaleQA (Apache-2.0), FEVER and Symmetric FEVER (CC BY-SA 3.0, MIT), Fool Me
 Twice, Check-COVID, Factcheck-GPT (Apache-2.0), WiCE (ODC-BY, CC BY-SA), MultiNLI (OANC), SNLI (CC BY-SA 4.0), and the
@@ -89,58 +93,69 @@ def write_int8(source: Path, folder: Path, per_channel: bool, float_heads: bool)
     return path
 
 
-def write_card(path: Path, facts: dict[str, Any]) -> None:
+def write_card(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
     """`card.json` and the tokenizer beside a weight file, so that the runtime takes it."""
     tokenizer = path.parent / "tokenizer.json"
     shutil.copyfile(Path(get_model_path()) / "tokenizer.json", tokenizer)
     hashes = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in (path, tokenizer)}
     card = {"name": NAME, "licence": LICENCE, "sha256": hashes, **facts}
     (path.parent / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    return card
 
 
-def choose(figures: dict[str, list[Figure]], float_name: str) -> tuple[str, dict[str, float]]:
+def choose(figures: dict[str, list[Figure]]) -> tuple[str, dict[str, float]]:
     """The int8 file with the smallest mean loss on the deciding figures, and those losses (positive: worse)."""
-    full = {each.name: each.value for each in figures[float_name]}
+    full = {each.name: each.value for each in figures[FLOAT]}
     losses = {
         name: {each.name: round(full[each.name] - each.value, 4) for each in found if each.name in DECIDING}
         for name, found in figures.items()
-        if name != float_name
+        if name != FLOAT
     }
     best = min(losses, key=lambda name: sum(losses[name].values()))
     return best, losses[best]
 
 
 def training_facts(checkpoint: Path, data: Path) -> dict[str, Any]:
-    """How the checkpoint came about: its step and options, and what the mixture holds."""
+    """How the checkpoint came about: its steps and runs, and what the mixture holds."""
     kept = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    options = {name: value for name, value in kept["options"].items() if name not in {"data", "out", "resume"}}
-    train, dev = mixture(data, int(options["seed"]))
+    folders = {"data", "out", "resume"}
+    runs = [{name: value for name, value in run.items() if name not in folders} for run in kept["runs"]]
+    train, dev = mixture(data, int(runs[-1]["seed"]))
     counts = collections.Counter(example.source for example in train)
-    return {"steps": kept["step"], "options": options, "mixture": dict(sorted(counts.items())), "held_apart": len(dev)}
+    return {
+        "steps": kept["step"],
+        "runs": runs,
+        "passes": round(kept["step"] * BATCH / len(train), 2),
+        "mixture": dict(sorted(counts.items())),
+        "held_apart": len(dev),
+    }
 
 
 def markdown(card: dict[str, Any]) -> str:
     """The card for people."""
+    training = card["training"]
     rows = "\n".join(f"| {f['name']} | {f['value']:.3f} | {f['low']:.3f} to {f['high']:.3f} | {f['n']} |"
                      for f in card["figures"])  # fmt: skip
-    sources = "\n".join(f"| {source} | {count} |" for source, count in card["training"]["mixture"].items())
+    sources = "\n".join(f"| {source} | {count} |" for source, count in training["mixture"].items())
     losses = ", ".join(f"{name} {loss:+.4f}" for name, loss in card["int8_loss"].items())
     hashes = "\n".join(f"- `{name}` {digest}" for name, digest in card["sha256"].items())
-    options = " ".join(f"--{name} {value}" for name, value in card["training"]["options"].items())
+    runs = "\n".join("- " + " ".join(f"{name}={value}" for name, value in run.items()) for run in training["runs"])
     return f"""# {card["name"]}
 
 One encoder of 22 million parameters with two jobs: *read* (question, passage → answer span and the score that there is
 none) and *support* (claim, passage → probability that the passage supports the claim). Started from all-MiniLM-L6-v2
-(Apache-2.0), trained by `rag/evidence/train.py`, quantized to int8 by `rag/evidence/export.py` ({card["quantization"]}).
+(Apache-2.0), trained by `rag/evidence/train.py`, quantized by `rag/evidence/export.py` (int8, {card["quantization"]}).
 Licence: {card["licence"]}.
 
 {hashes}
 
 ## Training
 
-{card["training"]["steps"]} steps of 16 examples with AdamW, warm-up, stable rate, linear decay to zero. Options of the
-last branch: `{options}`. Examples of one pass, by source (the documents of {card["training"]["held_apart"]} more were
-held apart); {card["training"]["passes"]} passes were made.
+{training["steps"]} steps of {BATCH} examples with AdamW: warm-up, stable rate, linear decay to zero;
+{training["passes"]} passes over the mixture below; {training["held_apart"]} examples more, of other documents,
+were held apart. `python -m rag.evidence.train`, one line a run:
+
+{runs}
 
 | source | examples |
 |---|---|
@@ -160,8 +175,9 @@ score that 95% of the true claims reach. Lost by int8 (fp32 minus int8): {losses
 
 ## Limits
 
-English only. At most {96} tokens of a question or claim are seen. Passages are read in windows of 256 tokens: evidence
-that is spread over a longer text is not joined. The support probability is not calibrated for any one use: fit it.
+English only. At most {LEFT_TOKENS} tokens of a question or claim are seen. Passages are read in windows of
+{WINDOW_TOKENS} tokens: evidence that is spread over a longer text is not joined. The support probability is not
+calibrated for any one use: fit it.
 """
 
 
@@ -174,43 +190,45 @@ def ship(chosen: Path, card: dict[str, Any], target: Path) -> None:
     (target / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
+def write_candidates(checkpoint: Path, work: Path) -> dict[str, Path]:
+    """The float file and its int8 versions, each in a folder of its own with a card and tokenizer: name → file."""
+    folder = work / FLOAT
+    folder.mkdir(parents=True, exist_ok=True)
+    made = {FLOAT: write_float(checkpoint, folder)}
+    for name, (per_channel, float_heads) in WAYS.items():
+        made[name] = write_int8(made[FLOAT], work / re.sub(r"\W+", "-", name), per_channel, float_heads)
+    for path in made.values():
+        write_card(path, {})
+    return made
+
+
+def compare(candidates: dict[str, Path], data: Path, limit: int) -> tuple[str, dict[str, Any]]:
+    """Measure every candidate: the name of the best int8 file, and what its card says of that."""
+    figures: dict[str, list[Figure]] = {}
+    for name, path in candidates.items():
+        figures[name] = measure_all(EvidenceModel.load(path), data, limit)
+        print(name, {each.name: each.value for each in figures[name] if each.name in DECIDING}, flush=True)
+    best, losses = choose(figures)
+    if max(losses.values()) > ALLOWED_LOSS:
+        print(f"warning: int8 ({best}) loses more than {ALLOWED_LOSS}: {losses}")
+    return best, {"int8_loss": losses, "figures": [asdict(each) for each in figures[best]]}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="where the candidates are written")
     parser.add_argument("--out", type=Path, default=WEIGHTS.parent)
-    parser.add_argument("--limit", type=int, default=300, help="items a set when measuring the candidates")
+    parser.add_argument("--limit", type=int, default=300, help="items a set when measuring; 0: nothing is measured")
     options = parser.parse_args()
-    candidates = {"float": options.work / "float" / "model.fp32.onnx"}
-    candidates["float"].parent.mkdir(parents=True, exist_ok=True)
-    write_float(options.checkpoint, candidates["float"].parent)
-    ways = {
-        "per tensor": (False, False),
-        "per tensor, float heads": (False, True),
-        "per channel, float heads": (True, True),
-    }
-    for name, (per_channel, float_heads) in ways.items():
-        folder = options.work / name.replace(", ", "-").replace(" ", "-")
-        candidates[name] = write_int8(candidates["float"], folder, per_channel, float_heads)
-    figures: dict[str, list[Figure]] = {}
-    for name, path in candidates.items():
-        write_card(path, {})
-        figures[name] = measure_all(EvidenceModel.load(path), options.data, options.limit)
-        print(name, {each.name: each.value for each in figures[name] if each.name in DECIDING}, flush=True)
-    best, losses = choose(figures, "float")
-    if max(losses.values()) > ALLOWED_LOSS:
-        print(f"warning: int8 ({best}) loses more than {ALLOWED_LOSS}: {losses}")
-    facts = {
-        "base": "all-MiniLM-L6-v2",
-        "quantization": best,
-        "int8_loss": losses,
-        "limit": options.limit,
-        "training": training_facts(options.checkpoint, options.data),
-        "figures": [asdict(each) for each in figures[best]],
-    }
-    write_card(candidates[best], facts)
-    ship(candidates[best], json.loads((candidates[best].parent / "card.json").read_text()), options.out)
+    candidates = write_candidates(options.checkpoint, options.work)
+    best, measured = UNMEASURED
+    if options.limit:
+        best, measured = compare(candidates, options.data, options.limit)
+    training = training_facts(options.checkpoint, options.data)
+    facts = {"base": BASE, "quantization": best, "limit": options.limit, "training": training, **measured}
+    ship(candidates[best], write_card(candidates[best], facts), options.out)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ folder, the seed and the options, all kept in each checkpoint.
 """
 
 import argparse
+import copy
 import json
 import random
 import time
@@ -139,8 +140,7 @@ def tensors(rows: list[Row]) -> dict[str, Tensor]:
 
 def losses(model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """(summed reading loss, summed support loss) of a batch."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        start, end, support = model(batch["ids"], batch["mask"], batch["types"])
+    start, end, support = model(batch["ids"], batch["mask"], batch["types"])
     logits = [scores.float().masked_fill(batch["outside"], -1e4) for scores in (start, end)]
     reading = sum(
         nn.functional.cross_entropy(scores, batch[name], ignore_index=IGNORED, reduction="sum")
@@ -157,12 +157,9 @@ def rate(step: int, options: argparse.Namespace, branch: int) -> float:
     return min(1.0, step / int(options.warmup))
 
 
-def save(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, options: argparse.Namespace
-) -> None:
-    """Write a checkpoint whole or not at all."""
-    kept = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step,
-            "options": {name: str(value) for name, value in vars(options).items()}}  # fmt: skip
+def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, runs: list[dict[str, str]]) -> None:
+    """Write a checkpoint whole or not at all. `runs`: the options of every run that led to it, the last one's last."""
+    kept = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "runs": runs}
     torch.save(kept, path.with_suffix(".part"))
     path.with_suffix(".part").rename(path)
 
@@ -171,42 +168,61 @@ def train(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     model, tokenizer = Evidence(), load_tokenizer()
-    parameters = [weight for weight in model.parameters() if weight.requires_grad]
+    parameters = trainable(model)
     optimizer = torch.optim.AdamW(parameters, lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    branch = resume(options.resume, model, optimizer) if options.resume else 0
+    branch, runs = resume(options.resume, model, optimizer) if options.resume else (0, [])
+    runs = [*runs, {"from_step": str(branch)} | {name: str(value) for name, value in vars(options).items()}]
     examples, _ = mixture(options.data, options.seed)
     stream = batches(examples, options.seed + branch, tokenizer)
     last = branch + options.decay if options.decay else options.steps
     options.out.mkdir(parents=True, exist_ok=True)
     log = (options.out / "train.jsonl").open("a", encoding="utf-8")
-    note(log, {"examples": len(examples), "options": {name: str(value) for name, value in vars(options).items()}})
-    model.train()
+    note(log, {"examples": len(examples), "run": runs[-1]})
+    worker = copy.deepcopy(model).bfloat16().train()
     window: list[tuple[float, float, int, int]] = []
     began = time.time()
     for step in range(branch + 1, last + 1):
         batch = tensors(next(stream))
         for group in optimizer.param_groups:
             group["lr"] = options.rate * rate(step, options, branch)
-        reading, judged = losses(model, batch)
+        reading, judged = losses(worker, batch)
         ((reading + judged) / len(batch["read"])).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        learn(parameters, trainable(worker), optimizer)
         reads = int(batch["read"].sum())
         window.append((float(reading), float(judged), reads, len(batch["read"]) - reads))
         if step % 50 == 0:
             note(log, summary(step, window, time.time() - began))
             window.clear()
         if step % options.keep == 0 or step == last:
-            save(options.out / f"step-{step}.pt", model, optimizer, step, options)
+            save(options.out / f"step-{step}.pt", model, optimizer, step, runs)
 
 
-def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Load a checkpoint; the step it was written at."""
+def trainable(model: nn.Module) -> list[nn.Parameter]:
+    return [weight for weight in model.parameters() if weight.requires_grad]
+
+
+def learn(exact: list[nn.Parameter], rough: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+    """One step of the float weights by the gradients of their bf16 copies, which then follow.
+
+    Computing in bf16 throughout takes a fifth less time than autocast; the float weights keep small steps from
+    being lost.
+    """
+    for weight, copied in zip(exact, rough, strict=True):
+        weight.grad = None if copied.grad is None else copied.grad.float()
+        copied.grad = None
+    nn.utils.clip_grad_norm_(exact, 1.0)
+    optimizer.step()
+    with torch.no_grad():
+        for weight, copied in zip(exact, rough, strict=True):
+            copied.copy_(weight)
+
+
+def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, list[dict[str, str]]]:
+    """Load a checkpoint; the step it was written at, and the runs that led to it."""
     kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(kept["model"])
     optimizer.load_state_dict(kept["optimizer"])
-    return int(kept["step"])
+    return int(kept["step"]), kept.get("runs", [])
 
 
 def summary(step: int, window: list[tuple[float, float, int, int]], seconds: float) -> dict[str, Any]:

@@ -68,7 +68,7 @@ function afterAnswer() {
   const now = question ? document.querySelectorAll("#log .turn").length + question.textContent : "";
   if (question && now !== shown) {
     const pages = document.getElementById("pages");
-    pages.scrollTop += question.getBoundingClientRect().top - pages.getBoundingClientRect().top - 24;
+    pages.scrollTop += question.getBoundingClientRect().top - pages.getBoundingClientRect().top - 20;
   }
   shown = now;
 }
