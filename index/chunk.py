@@ -31,14 +31,16 @@ _FENCE = re.compile(r"\s*(?:```|~~~)")
 _END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”’）]*")
 _NEXT_STARTS_LOWER = re.compile(r"\s+[\"'“‘«(\[]*[a-zà-öø-ÿ]")
 _LAST_WORD = re.compile(r"(\S+)\Z")
-# Abbreviations that a name or number usually follows; a full stop after one of them ends no sentence.
+# A full stop after one of these ends no sentence: a name follows; after the second kind only where a number does.
 _ABBREVIATIONS = frozenset(
     "mr mrs ms dr prof st sr jr gen col maj capt lt sgt cmdr adm rev hon pres gov sen rep amb "
-    "vs no nos vol fig figs eq ed eds pp p cf al e.g i.e approx ca c dept est inc ltd co corp bros "
-    "jan feb mar apr jun jul aug sep sept oct nov dec mt ft art sec ch".split()
+    "vs ed eds cf al e.g i.e approx ca c dept est inc ltd co corp bros "
+    "jan feb mar apr jun jul aug sep sept oct nov dec mt ft".split()
 )
+_NUMBERED = frozenset("no nos vol fig figs eq p pp sec ch art".split())
 # "in the U.S. The court" ends a sentence and "the U.S. Army" does not: only these words after an acronym tell.
 _STARTERS = re.compile(r"\s+[\"“‘(]*(?:The|A|An|He|She|It|They|We|I|You|In|On|At|But|And|This|That|These|However)\s")
+_NUMBER_NEXT = re.compile(r"\s+\d")
 _OPENERS = "\"'“‘«([{*_"
 
 
@@ -68,7 +70,8 @@ def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
     if "." in bare and bare.replace(".", "").isalpha() and len(bare) <= 5:
         return bool(_STARTERS.match(text, match.end()))
     is_initial = len(bare) == 1 and bare.isalpha() and bare.isupper() and bare != "I"
-    return not is_initial and bare.lower() not in _ABBREVIATIONS
+    numbered = bare.lower() in _NUMBERED and bool(_NUMBER_NEXT.match(text, match.end()))
+    return not is_initial and not numbered and bare.lower() not in _ABBREVIATIONS
 
 
 def _strip(text: str, start: int, end: int) -> Span:

@@ -6,6 +6,7 @@ The reader scores spans in each passage; those scores and the retrieval's are jo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from index.chunk import sentences
 from rag.evidence import Evidence, Span
 from rag.fit import Fit, probability
 from rag.types import Passage
+
+_PRONOUN = re.compile(r"[\"“‘(]*(?:He|She|They|It|His|Her|Their|Its|This|These|Those|That)\b")
 
 MAX_QUOTES = 3  # an answer in more places than three is a topic, not an answer
 
@@ -61,9 +64,15 @@ def candidates(question: str, passages: Sequence[Passage], evidence: Evidence, f
 
 
 def quote(passage: Passage, span: Span, score: float) -> Quote:
-    """The sentence, or the run of sentences, of the passage that holds the span."""
-    held = [(start, end) for start, end in sentences(passage.text) if start < span.end and end > span.start]
-    start, end = (held[0][0], held[-1][1]) if held else (span.start, span.end)
+    """The sentence, or the run of sentences, of the passage that holds the span.
+
+    A sentence that opens with a pronoun brings the one before it: "He said so" answers nothing by itself.
+    """
+    spans = sentences(passage.text)
+    held = [at for at, (start, end) in enumerate(spans) if start < span.end and end > span.start]
+    if held and held[0] > 0 and _PRONOUN.match(passage.text, spans[held[0]][0]):
+        held.insert(0, held[0] - 1)
+    start, end = (spans[held[0]][0], spans[held[-1]][1]) if held else (span.start, span.end)
     short = " ".join(passage.text[span.start : span.end].split())
     return Quote(passage, passage.start + start, passage.start + end, short, score)
 

@@ -67,6 +67,7 @@ def parts(text: str) -> list[str]:
         ("In the U.S. Army it rains. In the U.S. The sun.", ["In the U.S. Army it rains.", "In the U.S.", "The sun."]),
         ("It cost 3.14 dollars. No. 5 won.", ["It cost 3.14 dollars.", "No. 5 won."]),
         ("“War is not good. Iran waits.” He left.", ["“War is not good.", "Iran waits.”", "He left."]),
+        ("He said no. Then he left.", ["He said no.", "Then he left."]),
         ("Wait... what? Yes!", ["Wait... what?", "Yes!"]),
         ("你好。再见。", ["你好。", "再见。"]),
         ("One line\nwrapped at forty.\nAnother.", ["One line\nwrapped at forty.", "Another."]),

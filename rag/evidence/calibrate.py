@@ -94,8 +94,12 @@ def right(quote: Quote, gold: Sequence[tuple[str, int, int]]) -> bool:
     return any(quote.passage.doc_id == doc and quote.start <= start and end <= quote.end for doc, start, end in gold)
 
 
-def fit_logistic(rows: Floats, labels: Floats, penalty: float = 1e-3) -> Floats:
-    """Weights (the last one the bias) of a logistic regression, by maximum likelihood with a small L2 penalty."""
+def fit_logistic(rows: Floats, labels: Floats, penalty: float = 1e-3, signs: Sequence[int] = ()) -> Floats:
+    """Weights (the last one the bias) of a logistic regression, by maximum likelihood with a small L2 penalty.
+
+    `signs`: 1 or -1 for a weight that may not be negative or positive, 0 for a free one.
+    """
+    bounds = [(0 if sign > 0 else None, 0 if sign < 0 else None) for sign in signs or [0] * rows.shape[1]]
     x = np.hstack([rows, np.ones((len(rows), 1))])
 
     def loss(weights: Floats) -> tuple[float, Floats]:
@@ -104,7 +108,9 @@ def fit_logistic(rows: Floats, labels: Floats, penalty: float = 1e-3) -> Floats:
         value = float(np.mean(np.logaddexp(0, z) - labels * z) + penalty * np.sum(weights[:-1] ** 2))
         return value, x.T @ (p - labels) / len(labels) + 2 * penalty * np.append(weights[:-1], 0.0)
 
-    return np.asarray(minimize(loss, np.zeros(x.shape[1]), jac=True).x)
+    return np.asarray(
+        minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B", bounds=[*bounds, (None, None)]).x
+    )
 
 
 def named(weights: Floats, names: Sequence[str]) -> dict[str, float]:
@@ -164,7 +170,7 @@ def fit_confidence(asked: Sequence[Asked], found: Sequence[Sequence[Quote]], wei
             correct.append(right(quotes[0], item.gold))
             articles.append(item.article)
     x, y, group = np.array(rows), np.array(labels), np.array(articles) % 2
-    weights = fit_logistic(x[group == 1], y[group == 1])
+    weights = fit_logistic(x[group == 1], y[group == 1], signs=(1, 1, 1, 1, 1))
     held = group == 0
     p = 1 / (1 + np.exp(-(x[held] @ weights[:-1] + weights[-1])))
     answer_at = operating_point(p, y[held])
@@ -204,12 +210,13 @@ def fit_support(data: Path, evidence: EvidenceModel, per_source: int) -> dict[st
     ]
     x, y = np.array(rows), np.array([e.label for e in picked])
     fold = np.array([zlib.crc32(e.group.encode("utf-8", "replace")) % 2 for e in picked])
-    weights = fit_logistic(x[fold == 1], y[fold == 1])
+    # What a claim has that its source lacks may count against it, never for it.
+    weights = fit_logistic(x[fold == 1], y[fold == 1], signs=(1, -1, -1, -1, -1))
     held = fold == 0
     p = 1 / (1 + np.exp(-(x[held] @ weights[:-1] + weights[-1])))
     support_at = round(float(np.quantile(p[y[held] <= 0.5], 1 - FALSE_SUPPORT)), 3)
     sources = np.array([e.source for e in picked])[held]
-    per = {s: round(float((p[sources == s] >= support_at).mean()), 3) for s in sorted(set(sources))}
+    per = {s: round(float((p[sources == s] >= support_at).mean()), 3) for s in sorted(set(sources.tolist()))}
     figures = {
         "n": int(held.sum()),
         "auroc": round(auroc(p, y[held]), 4),

@@ -199,10 +199,26 @@ def judged(model: EvidenceModel, examples: Sequence[Example]) -> list[float]:
     return model.support([(example.left, example.passage) for example in examples])
 
 
-def measure_all(model: EvidenceModel, data: Path, limit: int, seed: int = 1) -> list[Figure]:
+def measure_all(model: EvidenceModel, data: Path, dev: Sequence[Example], limit: int) -> list[Figure]:
     """Every development figure of a model; at most `limit` items a set."""
-    _, dev = mixture(data, seed)
     return reading_figures(model, data, dev, limit) + support_figures(model, dev, limit)
+
+
+def deciding_figures(model: EvidenceModel, data: Path, dev: Sequence[Example], limit: int) -> list[Figure]:
+    """One figure for each thing the model is for, to choose between files of one training."""
+    half = squad2_half(data)
+    answerable, unanswerable = (sample([q for q in half if bool(q.golds) is kind], limit) for kind in (True, False))
+    found = readings(model, answerable)
+    scores = [top(reading) for reading in [*found, *readings(model, unanswerable)]]
+    labels = [1.0] * len(answerable) + [0.0] * len(unanswerable)
+    fever = sample([example for example in dev if example.source == "fever"], limit)
+    made = sample([example for example in dev if example.source.startswith(("made-", "edit-"))], limit)
+    return [
+        answer_figures("squad2_half", answerable, found)[0],
+        figure("squad2_half.unanswerable.auroc", scores, labels, auroc),
+        figure("fever.auroc", judged(model, fever), [example.label for example in fever], auroc),
+        figure("made.auroc", judged(model, made), [example.label for example in made], auroc),
+    ]
 
 
 def main() -> None:
@@ -214,7 +230,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=500)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
-    figures = measure_all(EvidenceModel.load(options.model), options.data, options.limit)
+    _, dev = mixture(options.data, seed=1)
+    figures = measure_all(EvidenceModel.load(options.model), options.data, dev, options.limit)
     for each in figures:
         print(f"{each.name:32} {each.value:.3f}  [{each.low:.3f}, {each.high:.3f}]  n={each.n}")
     if options.json:

@@ -1,0 +1,92 @@
+"""Reading: which sentences answer, how they are widened, and which of them are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from index.types import Chunk
+from rag.evidence import Reading, Span
+from rag.fit import Fit
+from rag.read import MAX_QUOTES, quote, read, word_share
+from rag.types import Passage
+
+FIT = Fit("test", {"bias": 0.0, "reader": 1.0}, {"bias": 0.0}, retrieval=2.0, margin=1.0, answer_at=0.5, support_at=0.5)
+
+
+def passage(text: str, start: int = 100, score: float = 0.0, rank: int = 1, doc: str = "d") -> Passage:
+    return Passage(Chunk(f"c{start}", doc, start, start + len(text), text), "Title", "source", score, rank)
+
+
+class Fixed:
+    """Finds the words it was told, with their scores, wherever a passage holds them."""
+
+    name = "fixed"
+
+    def __init__(self, **scores: float) -> None:
+        self.scores = scores
+
+    def read(self, question: str, passages: Sequence[str]) -> list[Reading]:
+        return [
+            Reading(tuple(Span(t.index(w), t.index(w) + len(w), s) for w, s in self.scores.items() if w in t), 0.0)
+            for t in passages
+        ]
+
+    def support(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        return [0.0 for _ in pairs]
+
+
+def test_a_span_is_widened_to_its_sentence_and_counts_from_the_document() -> None:
+    made = quote(passage("Rain fell. The river rose by two metres. It fell again."), Span(29, 39, 1.0), 1.0)
+    assert (made.short, made.start, made.end) == ("two metres", 111, 140)
+
+
+def test_a_span_over_two_sentences_takes_both() -> None:
+    made = quote(passage("Rain fell. The river rose."), Span(5, 20, 1.0), 1.0)
+    assert (made.start, made.end) == (100, 126)
+
+
+@pytest.mark.parametrize(("opening", "start"), [("He", 100), ("“They", 100), ("Heidi", 115), ("Anna", 115)])
+def test_a_pronoun_brings_the_sentence_before_it(opening: str, start: int) -> None:
+    text = f"Li came early. {opening} said no."
+    made = quote(passage(text), Span(text.index("said"), text.index("said") + 7, 1.0), 1.0)
+    assert made.start == start
+
+
+def test_a_pronoun_at_the_beginning_of_a_passage_stands_alone() -> None:
+    made = quote(passage("He said no. Then he left."), Span(8, 10, 1.0), 1.0)
+    assert (made.start, made.end) == (100, 111)
+
+
+def test_reader_and_retrieval_decide_together() -> None:
+    first, second = passage("Rain fell."), passage("Snow fell.", start=300, score=-1.0, rank=2)
+    # Snow scores 1.5 - 2.0 * (0 - -1.0) = -0.5, Rain 0.0
+    best = read("What fell?", [first, second], Fixed(Rain=0.0, Snow=1.5), FIT).quotes[0]
+    assert best.short == "Rain"
+    assert read("What fell?", [first, second], Fixed(Rain=0.0, Snow=2.5), FIT).quotes[0].short == "Snow"
+
+
+def test_answers_in_two_places_are_both_quoted_and_one_said_twice_is_not() -> None:
+    places = [passage("Rain fell."), passage("Snow fell.", start=300), passage("The rain ended.", start=500)]
+    found = read("What fell?", places, Fixed(Rain=2.0, Snow=1.5, rain=1.4), FIT)
+    assert [item.short for item in found.quotes] == ["Rain", "Snow"]
+    assert [q.short for q in read("What fell?", places, Fixed(Rain=2.0, Snow=0.5), FIT).quotes] == ["Rain"]
+
+
+def test_no_more_quotes_than_a_reader_wants() -> None:
+    words = ("Rain", "Snow", "Hail", "Sleet", "Ash")
+    places = [passage(f"{word} fell.", start=at * 100) for at, word in enumerate(words)]
+    assert len(read("What fell?", places, Fixed(**dict.fromkeys(words, 1.0)), FIT).quotes) == MAX_QUOTES
+
+
+def test_nothing_found_is_confidence_zero() -> None:
+    found = read("What fell?", [passage("Rain fell.")], Fixed(), FIT)
+    assert (found.confidence, found.quotes) == (0.0, ())
+    assert read("What fell?", [], Fixed(), FIT).quotes == ()
+
+
+def test_word_share() -> None:
+    # "negotiations" and "negotiate" share six letters, "rain" is missing: one of two
+    assert word_share(["negotiations", "rain"], "They negotiate.") == 0.5
+    assert word_share([], "text") == 0.0
