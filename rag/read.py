@@ -46,7 +46,7 @@ def read(question: str, passages: Sequence[Passage], evidence: Evidence, fit: Fi
     if not found:
         return Findings(0.0, ())
     best = found[0]
-    confidence = probability(fit.confidence, confidence_features(question, best, found))
+    confidence = probability(fit.confidence, confidence_features(best))
     return Findings(confidence, _distinct([quote for quote in found if quote.score >= best.score - fit.margin]))
 
 
@@ -77,23 +77,12 @@ def quote(passage: Passage, span: Span, score: float) -> Quote:
     return Quote(passage, passage.start + start, passage.start + end, short, score)
 
 
-def confidence_features(question: str, best: Quote, found: Sequence[Quote]) -> dict[str, float]:
-    """What tells an answerable question: how sure the reader is, how near the passage is, and which of the
-    question's words it holds."""
-    passage = best.passage
-    return {
-        "reader": best.score,
-        "dense": passage.signals.get("dense", 0.0),
-        "sentence": passage.signals.get("sentence", 0.0),
-        "words": word_share(query_words(question), passage.text),
-        "lead": best.score - next((item.score for item in found if item.passage is not passage), best.score - 5.0),
-    }
-
-
-def word_share(words: Sequence[str], text: str) -> float:
-    """Share of words that the text holds, compared by their first six letters (a stem that needs no language)."""
-    held = {word[:6] for word in query_words(text, limit=10_000)}
-    return sum(word[:6] in held for word in words) / len(words) if words else 0.0
+def confidence_features(best: Quote) -> dict[str, float]:
+    """What tells an answerable question: how sure the reader is, and how near the question is to the passage and to
+    its nearest sentence. Shares of words, the lead over the next passage and the support of the answer put as a
+    claim added nothing (docs/log.md)."""
+    signals = best.passage.signals
+    return {"reader": best.score, "dense": signals.get("dense", 0.0), "sentence": signals.get("sentence", 0.0)}
 
 
 def _distinct(quotes: Sequence[Quote]) -> tuple[Quote, ...]:

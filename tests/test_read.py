@@ -9,7 +9,7 @@ import pytest
 from index.types import Chunk
 from rag.evidence import Reading, Span
 from rag.fit import Fit
-from rag.read import MAX_QUOTES, quote, read, word_share
+from rag.read import MAX_QUOTES, quote, read
 from rag.types import Passage
 
 FIT = Fit("test", {"bias": 0.0, "reader": 1.0}, {"bias": 0.0}, retrieval=2.0, margin=1.0, answer_at=0.5, support_at=0.5)
@@ -49,13 +49,13 @@ def test_a_span_over_two_sentences_takes_both() -> None:
 
 @pytest.mark.parametrize(("opening", "start"), [("He", 100), ("“They", 100), ("Heidi", 115), ("Anna", 115)])
 def test_a_pronoun_brings_the_sentence_before_it(opening: str, start: int) -> None:
-    text = f"Li came early. {opening} said no."
+    text = f"Li came early. {opening} said so."
     made = quote(passage(text), Span(text.index("said"), text.index("said") + 7, 1.0), 1.0)
     assert made.start == start
 
 
 def test_a_pronoun_at_the_beginning_of_a_passage_stands_alone() -> None:
-    made = quote(passage("He said no. Then he left."), Span(8, 10, 1.0), 1.0)
+    made = quote(passage("He said so. Then he left."), Span(8, 10, 1.0), 1.0)
     assert (made.start, made.end) == (100, 111)
 
 
@@ -84,9 +84,3 @@ def test_nothing_found_is_confidence_zero() -> None:
     found = read("What fell?", [passage("Rain fell.")], Fixed(), FIT)
     assert (found.confidence, found.quotes) == (0.0, ())
     assert read("What fell?", [], Fixed(), FIT).quotes == ()
-
-
-def test_word_share() -> None:
-    # "negotiations" and "negotiate" share six letters, "rain" is missing: one of two
-    assert word_share(["negotiations", "rain"], "They negotiate.") == 0.5
-    assert word_share([], "text") == 0.0
