@@ -53,7 +53,9 @@ def check(claim: str, passages: Sequence[str], evidence: Evidence, fit: Fit) -> 
             verdicts.append(Verdict(1.0, copied, ""))
             continue
         found = features(claim, text, score)
-        verdicts.append(Verdict(probability(fit.support, found), span, reason(found)))
+        # A number that the source does not hold is a wrong number, however sure the model is (docs/decisions.md).
+        likely = 0.0 if found["numbers"] else probability(fit.support, found)
+        verdicts.append(Verdict(likely, span, reason(found)))
     return verdicts
 
 
