@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rag.evidence.calibrate import auroc, calibration_error, fit_logistic, named, operating_point
+from rag.evidence.calibrate import auroc, calibration_error, fit_logistic, named
 from rag.fit import probability, shipped
 
 
@@ -28,10 +28,6 @@ def test_logistic_fit_finds_the_log_odds() -> None:
     weights = fit_logistic(x, y, penalty=0.0)
     assert weights == pytest.approx([2 * np.log(3), -np.log(3)], abs=1e-3)
     assert probability(named(weights, ["a"]), {"a": 1.0}) == pytest.approx(0.75, abs=1e-3)
-
-
-def test_the_operating_point_parts_what_can_be_parted() -> None:
-    assert 0.3 < operating_point(np.array([0.1, 0.3, 0.7, 0.9]), np.array([0.0, 0.0, 1.0, 1.0])) <= 0.7
 
 
 def test_the_shipped_fit_is_whole() -> None:
