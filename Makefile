@@ -7,7 +7,7 @@ SET_UP_DEV := .venv/.set-up-dev
 export HF_HUB_OFFLINE := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: chat test check install browser bench eval fit train screenshot clean
+.PHONY: chat test check install browser bench eval train measure fit clean
 
 chat: install
 	$(BIN)/footnote add seeds
@@ -47,6 +47,20 @@ bench: $(SET_UP)
 eval: $(SET_UP)
 	$(BIN)/footnote add seeds
 	$(BIN)/footnote eval run evals/sets/seed.jsonl
+
+# Making the evidence model anew, for hours; DATA is a folder as rag/evidence/data.py describes it. `train` resumes
+# with ARGS="--resume RUNS/stable/step-N.pt", and ends with ARGS="... --decay STEPS".
+DATA ?= ../data
+RUNS ?= ../train
+train: $(SET_UP_DEV)
+	$(BIN)/python -m pip install --quiet --editable ".[train]"
+	$(BIN)/python -m rag.evidence.train --data $(DATA) --out $(RUNS)/stable $(ARGS)
+
+measure: $(SET_UP)
+	$(BIN)/python -m rag.evidence.measure --data $(DATA) --limit 500
+
+fit: $(SET_UP_DEV)
+	$(BIN)/python -m rag.evidence.calibrate --data $(DATA)
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -27,7 +27,7 @@ from rag.prompt import draft as draft_prompt
 from rag.read import Findings, Quote, read
 from rag.retrieve import MAX_QUESTION, checked, default_index, retrieve
 from rag.types import Answer, Citation, Dropped, Event, Found, Outcome, Passage, Sentence
-from rag.verify import check
+from rag.verify import check, invented_names
 
 TOP_K = 5  # passages read: recall@5 is where the curve flattens, and reading them takes a tenth of a second
 NOT_FOUND = "The articles do not say."
@@ -143,6 +143,10 @@ class Assistant:
         for number in draft.markers:
             if not 0 < number <= len(run.passages):
                 yield self._drop(run, f"[{number}]", "a marker for which there is no passage")
+        given = [text for passage in run.passages for text in (passage.text, passage.title, *passage.chunk.headings)]
+        if invented := invented_names(draft.text, given):
+            yield self._drop(run, draft.text, f"{invented[0]} stands in none of the passages")
+            return
         passages = cited or run.passages
         verdicts = check(draft.text, [passage.text for passage in passages], self.evidence, self.fit)
         held = [

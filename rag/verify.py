@@ -127,6 +127,12 @@ def names_of(text: str) -> list[str]:
     ]
 
 
+def invented_names(claim: str, texts: Sequence[str]) -> list[str]:
+    """Names of the claim that stand in none of the texts, compared by their first letters."""
+    known = {word.lower()[:STEM] for text in texts for word in _WORD.findall(text)}
+    return [name for name in names_of(claim) if name.lower()[:STEM] not in known]
+
+
 def _nearest(claim: str, source: str) -> str:
     """The sentence of the source that shares most words with the claim."""
     own = {word.lower()[:STEM] for word in _WORD.findall(claim)} - {word[:STEM] for word in STOPWORDS}

@@ -89,6 +89,11 @@ def test_a_lie_never_reaches_the_reader(make: Make, lie: str) -> None:
     assert exact(make(), answer)
 
 
+def test_a_name_from_nowhere_is_dropped_however_sure_the_reader_is(make: Make) -> None:
+    answer = make(FakeLLM("In Tehran, Khamenei denied he has received any letter from Macron [1].")).ask(QUESTION)
+    assert answer.dropped[0].reason == "Macron stands in none of the passages"
+
+
 def test_a_marker_alone_is_no_answer(make: Make) -> None:
     answer = make(FakeLLM("[1]")).ask(QUESTION)
     assert answer.text.startswith("Addressing university students")

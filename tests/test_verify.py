@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from rag.fit import Fit, logit, probability
-from rag.verify import check, features, names_of, numbers_of, reason
+from rag.verify import check, features, invented_names, names_of, numbers_of, reason
 from tests.fakes import OverlapEvidence
 
 SOURCE = "The bridge was opened by Queen Anna in 1931. It carries 12,000 cars. It does not carry trains."
@@ -53,6 +53,11 @@ def test_share_of_missing_words() -> None:
 def test_numbers_and_names() -> None:
     assert numbers_of("In 1,200 days, two of 3.5% left; no one came.") == {"1200", "2", "3.5"}
     assert names_of("Iran and Mr Araghchi met in Tehran.") == ["Mr", "Araghchi", "Tehran"]
+
+
+def test_names_that_stand_nowhere() -> None:
+    assert invented_names("Later Macron met Anna in Paris.", [SOURCE, "A title of Paris"]) == ["Macron"]
+    assert invented_names("Macron came.", [SOURCE]) == []  # the first word of a sentence is capitalised anyway
 
 
 def test_reasons_name_the_first_broken_rule() -> None:
