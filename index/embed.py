@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Vectors = npt.NDArray[np.float32]
 
-BATCH = 32  # texts of like length padded together; larger batches gain nothing on two cores
+BATCH = 32  # the library's own default; it sorts by length, so little is padding
 
 
 class Embedder(Protocol):

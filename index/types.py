@@ -6,7 +6,7 @@ Unicode code points in `Document.text`, and `end` is exclusive.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 class FootnoteError(Exception):
@@ -90,24 +90,3 @@ class IndexReport:
     removed: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
     duplicates: tuple[Failure, ...] = ()
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing that `doctor` found wrong."""
-
-    kind: str
-    detail: str
-
-
-@dataclass(frozen=True)
-class DoctorReport:
-    """The state of an index; `ok` exactly when `problems` is empty."""
-
-    documents: int
-    chunks: int
-    problems: tuple[Problem, ...] = field(default=())
-
-    @property
-    def ok(self) -> bool:
-        return not self.problems

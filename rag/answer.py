@@ -29,7 +29,7 @@ from rag.retrieve import MAX_QUESTION, checked, default_index, retrieve
 from rag.types import Answer, Citation, Dropped, Event, Found, Outcome, Passage, Sentence
 from rag.verify import check, invented_names
 
-TOP_K = 5  # passages read: recall@5 is where the curve flattens, and reading them takes a tenth of a second
+TOP_K = 5  # passages read: recall@5 was 0.971, recall@3 0.958 on the development set (docs/log.md)
 NOT_FOUND = "The articles do not say."
 
 History = Sequence[tuple[str, str]]

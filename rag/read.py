@@ -1,7 +1,7 @@
 """Question and passages → the sentences that answer it, and the probability that they do.
 
 The reader scores spans in each passage; those scores and the retrieval's are joined by a fit (`rag/fit.json`, made by
-`rag/fit.py`), because a reader alone is too sure of a passage about something else.
+`rag/evidence/calibrate.py`), because a reader alone is too sure of a passage about something else.
 """
 
 from __future__ import annotations

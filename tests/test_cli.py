@@ -122,6 +122,13 @@ def test_files_that_fail_are_named_and_the_rest_is_added(tmp_path: Path) -> None
     assert "bad.txt: it is binary, not text" in done.stderr
 
 
+def test_a_folder_without_articles_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = footnote("add", str(tmp_path / "empty"), index=tmp_path / "index")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no text or markdown files there" in done.stderr
+
+
 def test_a_broken_set_names_its_line(seeded: Path, tmp_path: Path) -> None:
     path = tmp_path / "set.jsonl"
     path.write_text((ROOT / "evals/sets/seed.jsonl").read_text().splitlines()[0] + "\n{broken\n")

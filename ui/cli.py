@@ -55,7 +55,10 @@ def add(paths: Annotated[list[str], typer.Argument(metavar="PATH...")], index: I
         report = opened.add(paths, progress)
     names = ("added", "replaced", "unchanged", "removed", "duplicates", "failed")
     counts = {name: len(getattr(report, name)) for name in names}
-    print(", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no articles found there")
+    if any(counts.values()):
+        print(", ".join(f"{count} {name}" for name, count in counts.items() if count))
+    else:
+        _say("footnote: no text or markdown files there; check the path")
     for failure in (*report.duplicates, *report.failed):
         _say(f"{failure.source}: {failure.reason}")
     if report.failed or not any(counts.values()):
