@@ -231,15 +231,24 @@ def edit_month(claim: str, context: str, rng: random.Random) -> str | None:
 
 
 def edit_name(claim: str, context: str, rng: random.Random) -> str | None:
-    """Another name of the context in place of one of the claim's, with as many words where there is one."""
+    """Another name of the context in place of one of the claim's: best one that follows the same word there (in, by,
+    the), so that a place stands for a place; else one with as many words; else any."""
     spans = names(claim)
     if not spans:
         return None
     span = rng.choice(spans)
     old = claim[span[0] : span[1]]
-    others = [o for o in {context[a:b] for a, b in names(context)} if o not in claim and old not in o and o not in old]
+    before = {context[a:b]: last_word(context[:a]) for a, b in names(context)}
+    others = sorted(o for o in before if o not in claim and old not in o and o not in old)
     alike = [other for other in others if len(other.split()) == len(old.split())]
-    return swap(claim, span, rng.choice(sorted(alike or others))) if others else None
+    same = [other for other in alike or others if before[other] == last_word(claim[: span[0]])]
+    return swap(claim, span, rng.choice(same or alike or others)) if others else None
+
+
+def last_word(text: str) -> str:
+    """The last word of a text in lower case; empty where it ends with punctuation."""
+    found = re.search(r"(\w+)\s*$", text[-30:])
+    return found.group(1).lower() if found else ""
 
 
 def edit_negation(claim: str, context: str, rng: random.Random) -> str | None:

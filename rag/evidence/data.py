@@ -7,6 +7,7 @@ comes from one seed, so the same folder and seed give the same examples.
 import argparse
 import collections
 import csv
+import itertools
 import json
 import math
 import random
@@ -24,7 +25,8 @@ DEV_SHARE = 0.05
 
 @dataclass(frozen=True)
 class Example:
-    """One thing to learn. `start`, `end`: the answer's characters in the passage, -1 when it is not there.
+    """One thing to learn. `start`, `end`: the answer's characters in the passage, -1 when it is not there; with
+    `within`, characters that hold the answer somewhere.
 
     `label`: for support, 1 supported and 0 not; for read, 1 answerable and 0 not. `group`: the document it comes from.
     """
@@ -37,6 +39,7 @@ class Example:
     start: int = -1
     end: int = -1
     label: float = 0.0
+    within: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,19 @@ def near_misses(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Exa
                     yield Example("read", question, members[chosen].text, "squad-near-miss", article)
 
 
+def edited_questions(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
+    """Answerable questions with a number, name or opposite of theirs exchanged, which their paragraph does not answer.
+
+    The new number or name is one of the paragraph's own where it has one, as in SQuAD 2.0's written questions.
+    """
+    for paragraph in paragraphs:
+        answered = [question for question, start, _ in paragraph.questions if start >= 0]
+        for question in rng.sample(answered, min(2, len(answered))):
+            edit = edited(question, paragraph.text, rng)
+            if edit and edit[0] != "negation":
+                yield Example("read", edit[1], paragraph.text, "squad-edited", paragraph.article)
+
+
 def squad_like(path: Path, source: str) -> Iterator[Example]:
     """A file in SQuAD format whose entries are documents."""
     for number, entry in enumerate(read_json(path)["data"]):
@@ -165,6 +181,23 @@ def fairytales(data: Path) -> Iterator[Example]:
             start = text.lower().find(answer.lower()) if len(answer) > 2 else -1
             if start >= 0 and row["ex-or-im1"] == "explicit":
                 yield Example("read", row["question"], text, "fairytaleqa", path.stem, start, start + len(answer), 1.0)
+
+
+def selqa(data: Path) -> Iterator[Example]:
+    """SelQA: a section cut into sentences, with those that answer a question marked; the questions were reworded by
+    people to share few words with the text (Jurczyk et al. 2016). Each also without its answer's sentences."""
+    rows = read_lines(data / "support/pairs/answersent_selqa_dev_test.jsonl")
+    for question, group in itertools.groupby(rows, key=lambda row: str(row["claim"])):
+        lines = [(row["evidence"].strip(), row["label"] == "answers") for row in group if row["evidence"].strip()]
+        before = list(itertools.takewhile(lambda line: not line[1], lines))
+        answer = list(itertools.takewhile(lambda line: line[1], lines[len(before) :]))
+        lead, text = "".join(line + " " for line, _ in before), " ".join(line for line, _ in answer)
+        if answer and sum(marked for _, marked in lines) == len(answer):
+            rest = "".join(" " + line for line, _ in lines[len(before) + len(answer) :])
+            yield Example("read", question, lead + text + rest, "selqa", lead[:80] or text[:80], len(lead),
+                          len(lead) + len(text), 1.0, within=True)  # fmt: skip
+            if len(lead + rest) > 200:
+                yield Example("read", question, (lead + rest).strip(), "selqa-without", lead[:80] or text[:80])
 
 
 # ---- support from labelled sets
@@ -266,11 +299,15 @@ def true_claims(paragraph: Paragraph, rng: random.Random) -> Iterator[tuple[str,
 # At most so many examples of each source in one pass (drawn by seed). The labelled sets come whole; sources made by
 # program are cut so that they do not drown them, and NLI of captions is kept small: it is the farthest from articles.
 CAPS = {
-    "squad-near-miss": 18_000, "qamr": 4_000, "fairytaleqa": 2_000, "mnli": 6_000, "snli": 1_500, "cad": 1_500,
-    "breaking": 1_000, "med": 800, "made-statement": 9_000, "made-sentence": 4_500, "made-shortened": 3_000,
-    "edit-number": 5_500, "edit-name": 6_500, "edit-month": 2_500, "edit-opposite": 2_500, "edit-negation": 2_000,
-    "made-elsewhere": 6_000,
+    "squad-near-miss": 18_000, "squad-edited": 8_000, "qamr": 4_000, "fairytaleqa": 4_000, "mnli": 6_000,
+    "snli": 1_500, "cad": 1_500, "breaking": 1_000, "med": 800, "made-statement": 11_000, "made-sentence": 4_500,
+    "made-shortened": 3_000, "edit-number": 5_500, "edit-name": 11_000, "edit-month": 2_500, "edit-opposite": 2_500,
+    "edit-negation": 2_000, "made-elsewhere": 6_000,
 }  # fmt: skip
+
+# Small sets that are worth more than their size come so many times in a pass: the questions here that share fewest
+# words with their text.
+REPEATS = {"selqa": 4, "selqa-without": 3, "nq": 2, "qed": 2}
 
 
 def all_examples(data: Path, seed: int) -> Iterator[Example]:
@@ -278,11 +315,13 @@ def all_examples(data: Path, seed: int) -> Iterator[Example]:
     paragraphs = squad_paragraphs(data)
     yield from squad_reading(paragraphs)
     yield from near_misses(paragraphs, rng)
+    yield from edited_questions(paragraphs, random.Random(seed + 2))
     for path, source in (("squadshifts-new-wiki/new_wiki", "new-wiki"), ("qamr/dev_test", "qamr"),
                          ("nq-open-oracle/dev", "nq"), ("covidqa/200423_covidQA", "covidqa")):  # fmt: skip
         yield from squad_like(data / f"reading/{path}.json", source)
     yield from qed(data)
     yield from fairytales(data)
+    yield from selqa(data)
     for name in ("support_fever_dev", "support_fool_me_twice", "support_check_covid", "nli_mnli", "nli_snli", "nli_cad",
                  "nli_breaking", "nli_med"):  # fmt: skip
         yield from pairs(data, name, name.split("_", 1)[1].removesuffix("_dev"))
@@ -305,7 +344,7 @@ def mixture(data: Path, seed: int) -> tuple[list[Example], list[Example]]:
     kept = []
     for source, examples in sorted(train.items()):
         rng.shuffle(examples)
-        kept += examples[: CAPS.get(source, len(examples))]
+        kept += examples[: CAPS.get(source, len(examples))] * REPEATS.get(source, 1)
     rng.shuffle(kept)
     return kept, dev
 

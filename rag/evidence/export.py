@@ -116,7 +116,7 @@ def choose(figures: dict[str, list[Figure]]) -> tuple[str, dict[str, float]]:
 def training_facts(checkpoint: Path, data: Path) -> dict[str, Any]:
     """How the checkpoint came about: its steps and runs, and what the mixture holds."""
     kept = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    folders = {"data", "out", "resume"}
+    folders = {"data", "out", "resume", "synonyms"}
     runs = [{name: value for name, value in run.items() if name not in folders} for run in kept["runs"]]
     train, dev = mixture(data, int(runs[-1]["seed"]))
     counts = collections.Counter(example.source for example in train)

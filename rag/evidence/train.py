@@ -14,7 +14,7 @@ import json
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +26,22 @@ from transformers import AutoModel
 
 from rag.evidence.data import Example, cropped, mixture
 from rag.evidence.model import CLS, LEFT_TOKENS, PAD, READ_MARK, SEP, SUPPORT_MARK
+from rag.evidence.restore import restore
+from rag.evidence.synonyms import Synonyms
 
 BATCH = 16
 # Windows of so many tokens, drawn for each example: most short because short is cheap and passages are mostly short,
 # some at the length that is used when answering.
 WINDOWS, WINDOW_WEIGHTS = (96, 128, 192, 256), (30, 35, 20, 15)
 SHORTEST_PASSAGE = 80  # tokens; a long claim gets a wider window rather than no passage
-IGNORED = -1
+REWORDED = 0.3  # share of the examples put in other words, and of the words in them that are exchanged
+REWORDED_WORDS = 0.7
 
 
 @dataclass(frozen=True)
 class Row:
-    """One example as token ids. `first`: where the passage starts; `start`, `end`: the answer's tokens, 0 for none."""
+    """One example as token ids. `first`: where the passage starts; `start`, `end`: the answer's tokens, 0 for none,
+    or with `within` the tokens that hold the answer somewhere."""
 
     ids: list[int]
     first: int
@@ -45,6 +49,7 @@ class Row:
     end: int
     read: bool
     label: float
+    within: bool = False
 
 
 class Evidence(nn.Module):
@@ -78,6 +83,13 @@ def load_tokenizer() -> Tokenizer:
     return tokenizer
 
 
+def in_other_words(example: Example, synonyms: Synonyms | None, rng: random.Random) -> Example:
+    """Some examples with their left text reworded, whatever the label, so that rare words tell nothing."""
+    if synonyms is None or rng.random() >= REWORDED:
+        return example
+    return replace(example, left=synonyms.reworded(example.left, example.passage, REWORDED_WORDS, rng))
+
+
 def encode(example: Example, window: int, tokenizer: Tokenizer, rng: random.Random) -> Row | None:
     """[CLS] mark left [SEP] passage [SEP]; None where the answer does not fit in the window."""
     left = tokenizer.encode(example.left, add_special_tokens=False).ids[:LEFT_TOKENS]
@@ -91,7 +103,7 @@ def encode(example: Example, window: int, tokenizer: Tokenizer, rng: random.Rand
     mark = READ_MARK if example.job == "read" else SUPPORT_MARK
     ids = [CLS, mark, *left, SEP, *passage.ids[:room], SEP]
     place = (first + start, first + end) if start >= 0 else (0, 0)
-    return Row(ids, first, *place, example.job == "read", example.label)
+    return Row(ids, first, *place, example.job == "read", example.label, example.within)
 
 
 def answer_tokens(example: Example, passage: Encoding, room: int) -> tuple[int, int]:
@@ -102,14 +114,16 @@ def answer_tokens(example: Example, passage: Encoding, room: int) -> tuple[int, 
     return (inside[0], inside[-1]) if inside else (room, room)
 
 
-def batches(examples: Sequence[Example], seed: int, tokenizer: Tokenizer) -> Iterator[list[Row]]:
+def batches(examples: Sequence[Example], seed: int, tokenizer: Tokenizer, synonyms: Synonyms | None = None
+            ) -> Iterator[list[Row]]:  # fmt: skip
     """Batches for ever, each of rows of like length; every pass over the examples in another order."""
     rng = random.Random(seed)
     while True:
         order = rng.sample(range(len(examples)), len(examples))
         for at in range(0, len(order), BATCH * 64):
-            rows = [encode(examples[i], rng.choices(WINDOWS, WINDOW_WEIGHTS)[0], tokenizer, rng)
-                    for i in order[at : at + BATCH * 64]]  # fmt: skip
+            drawn = [in_other_words(examples[i], synonyms, rng) for i in order[at : at + BATCH * 64]]
+            windows = rng.choices(WINDOWS, WINDOW_WEIGHTS, k=len(drawn))
+            rows = [encode(each, window, tokenizer, rng) for each, window in zip(drawn, windows, strict=True)]
             ready = sorted((row for row in rows if row), key=lambda row: len(row.ids))
             cut = [ready[i : i + BATCH] for i in range(0, len(ready), BATCH)]
             rng.shuffle(cut)
@@ -128,11 +142,17 @@ def tensors(rows: list[Row]) -> dict[str, Tensor]:
         "mask": (places < length).long(),
         "types": ((places >= first) & (places < length)).long(),
         "outside": ((places < first) & (places > 0)) | (places >= length - 1),
-        "start": torch.tensor([row.start if row.read else IGNORED for row in rows]),
-        "end": torch.tensor([row.end if row.read else IGNORED for row in rows]),
+        "start": torch.stack([allowed(row.start, row.end if row.within else row.start, width) for row in rows]),
+        "end": torch.stack([allowed(row.start if row.within else row.end, row.end, width) for row in rows]),
         "read": torch.tensor([row.read for row in rows]),
         "label": torch.tensor([row.label for row in rows]),
     }
+
+
+def allowed(first: int, last: int, width: int) -> Tensor:
+    """(width,) bool: the tokens from first to last."""
+    places = torch.arange(width)
+    return (places >= first) & (places <= last)
 
 
 # ---- learning
@@ -141,13 +161,17 @@ def tensors(rows: list[Row]) -> dict[str, Tensor]:
 def losses(model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """(summed reading loss, summed support loss) of a batch."""
     start, end, support = model(batch["ids"], batch["mask"], batch["types"])
-    logits = [scores.float().masked_fill(batch["outside"], -1e4) for scores in (start, end)]
     reading = sum(
-        nn.functional.cross_entropy(scores, batch[name], ignore_index=IGNORED, reduction="sum")
-        for scores, name in zip(logits, ("start", "end"), strict=True)
+        missed(scores.float().masked_fill(batch["outside"], -1e4), batch[name])[batch["read"]].sum()
+        for scores, name in ((start, "start"), (end, "end"))
     )
     judged = nn.functional.binary_cross_entropy_with_logits(support.float(), batch["label"], reduction="none")
     return torch.as_tensor(reading) / 2, judged[~batch["read"]].sum()
+
+
+def missed(logits: Tensor, places: Tensor) -> Tensor:
+    """(n,) minus the log of the probability that falls on the allowed places; both arguments (n, tokens)."""
+    return torch.logsumexp(logits, -1) - torch.logsumexp(logits.masked_fill(~places, -1e9), -1)
 
 
 def rate(step: int, options: argparse.Namespace, branch: int) -> float:
@@ -168,12 +192,16 @@ def train(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     model, tokenizer = Evidence(), load_tokenizer()
+    if options.weights:
+        restore(options.weights, model)
     parameters = trainable(model)
     optimizer = torch.optim.AdamW(parameters, lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     branch, runs = resume(options.resume, model, optimizer) if options.resume else (0, [])
     runs = [*runs, {"from_step": str(branch)} | {name: str(value) for name, value in vars(options).items()}]
     examples, _ = mixture(options.data, options.seed)
-    stream = batches(examples, options.seed + branch, tokenizer)
+    stream = batches(
+        examples, options.seed + branch, tokenizer, Synonyms(options.synonyms) if options.synonyms else None
+    )
     last = branch + options.decay if options.decay else options.steps
     options.out.mkdir(parents=True, exist_ok=True)
     log = (options.out / "train.jsonl").open("a", encoding="utf-8")
@@ -242,6 +270,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--resume", type=Path)
+    parser.add_argument("--weights", type=Path, help="start from an exported weight file, not from the base model")
+    parser.add_argument("--synonyms", type=Path, help="folder of WordNet's files: reword some questions and claims")
     parser.add_argument("--steps", type=int, default=12_000, help="where the stable part ends")
     parser.add_argument("--decay", type=int, default=0, help="with --resume: steps from there to a rate of zero")
     parser.add_argument("--keep", type=int, default=500, help="steps between checkpoints")
