@@ -7,7 +7,7 @@ SET_UP_DEV := .venv/.set-up-dev
 export HF_HUB_OFFLINE := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: chat test check install browser bench eval train measure fit clean
+.PHONY: chat test check install browser bench eval faults train measure fit clean
 
 chat: install
 	$(BIN)/footnote add seeds
@@ -55,6 +55,10 @@ RUNS ?= ../train
 train: $(SET_UP_DEV)
 	$(BIN)/python -m pip install --quiet --editable ".[train]"
 	$(BIN)/python -m rag.evidence.train --data $(DATA) --out $(RUNS)/stable $(ARGS)
+
+# Kill a writing process so often and look at what it leaves; `make test` does so a few times.
+faults: $(SET_UP_DEV)
+	$(BIN)/python -m tests.faults --kills 200
 
 measure: $(SET_UP)
 	$(BIN)/python -m rag.evidence.measure --data $(DATA) --limit 500

@@ -2,18 +2,23 @@
 
 from index.build import Index
 from index.types import (
+    BusyError,
     Chunk,
+    DoctorReport,
     Document,
     DocumentInfo,
     FootnoteError,
     IndexReport,
     IndexStateError,
     NotFoundError,
+    Problem,
     SourceError,
 )
 
 __all__ = [
+    "BusyError",
     "Chunk",
+    "DoctorReport",
     "Document",
     "DocumentInfo",
     "FootnoteError",
@@ -21,5 +26,6 @@ __all__ = [
     "IndexReport",
     "IndexStateError",
     "NotFoundError",
+    "Problem",
     "SourceError",
 ]

@@ -1,17 +1,20 @@
 """The document's way: read, split, embed, store. Nothing here knows how any of those is done.
 
-Order of writing: new vectors, then one catalog transaction that flips documents to their new version, then the old
-vectors go. Whatever breaks in between, the catalog tells the old story or the new one, whole; vectors that no chunk
-owns are passed over by retrieval.
+Order of writing: the chunks concerned are noted in the journal, new vectors are added, one catalog transaction flips
+documents to their new version, old vectors go, the journal is cleared. Whatever breaks in between, the catalog tells
+the old story or the new one, whole; vectors that no chunk owns are passed over by retrieval, and go when the index is
+opened next (mend.py).
 """
 
 from __future__ import annotations
 
+import json
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -19,12 +22,14 @@ import filelock
 import numpy as np
 
 from index import chunk as chunking
-from index import sources
+from index import mend, sources
 from index.catalog import FORMAT, Catalog, Embedded
-from index.embed import Embedder, SentenceTransformerEmbedder
+from index.embed import Embedder, SentenceTransformerEmbedder, Vectors
 from index.settings import settings
 from index.types import (
+    BusyError,
     Chunk,
+    DoctorReport,
     Document,
     DocumentInfo,
     Failure,
@@ -47,15 +52,23 @@ class Index:
         self.folder = folder
         self.catalog = catalog
         self.embedder = embedder
-        self._vectors = vectors
+        self._given = vectors
+        self._store: VectorStore | None = None
+        self._checked = True  # whether embedder and splitter must be those of the index: not for `rebuild`
+        self._seen = -1  # version of the catalog that the open store holds
+        # One lock object, so that a thread that writes may enter again.
+        self._writer_lock = filelock.FileLock(folder / "writer.lock")
+        self._mutex = threading.RLock()  # a store is not replaced while a thread searches it
 
     @classmethod
     def open(
-        cls, path: str | Path | None = None, embedder: Embedder | None = None, vectors: VectorStore | None = None
-    ) -> Self:
+        cls, path: str | Path | None = None, embedder: Embedder | None = None, vectors: VectorStore | None = None,
+        check: bool = True,
+    ) -> Self:  # fmt: skip
         """Open the index in folder `path` (default: `FOOTNOTE_INDEX`, else the user data folder), or begin one.
 
-        Raises IndexStateError when the folder cannot be used, or was built with another embedder or splitter.
+        Raises IndexStateError when the folder cannot be used, or, unless `check` is off as for `rebuild`, was built
+        with another embedder or splitter.
         """
         folder = Path(path) if path is not None else settings().index
         try:
@@ -64,27 +77,57 @@ class Index:
             raise IndexStateError(
                 f"{folder}: the index folder cannot be made ({exc.strerror}); choose another one with --index"
             ) from exc
-        index = cls(
-            folder,
-            Catalog(folder / "catalog.sqlite3"),
-            embedder or SentenceTransformerEmbedder(settings().embedder),
-            vectors,
-        )
+        embedder = embedder or SentenceTransformerEmbedder(settings().embedder)
+        index = cls(folder, Catalog(folder / "catalog.sqlite3"), embedder, vectors)
+        index._checked = check
         try:
-            index._check_manifest()
+            index._check_manifest(check)
         except IndexStateError:
             index.close()
             raise
         return index
 
-    @cached_property
+    @property
     def vectors(self) -> VectorStore:
-        """The vector store, opened when it is first needed: `list` and `show` do without."""
-        return self._vectors or ChromaStore(self.folder / "chroma")
+        """The vector store as the catalog stands now: opened when first needed, and anew after another process
+        changed the index, since Chroma in this process would go on answering from what it read."""
+        with self._mutex:
+            version = self.catalog.state("version")
+            if self._store is None or version != self._seen:
+                self._let_go()
+                self._check_manifest(self._checked)
+                self._store, self._seen = self._given or mend.opened(self), version
+            return self._store
+
+    def store(self, generation: int) -> VectorStore:
+        """The vectors of a generation: each rebuild makes a new one beside the one that answers."""
+        if self._given is not None:
+            return self._given
+        name = f"footnote-{self.catalog.state('identity'):x}-{generation}"
+        token = settings().chroma_token
+        if address := settings().chroma:
+            return ChromaStore.on_server(address, name, token.get_secret_value() if token else None)
+        return ChromaStore.in_folder(self.folder / f"chroma-{generation}", name)
+
+    def nearest(self, vector: Vectors, limit: int) -> dict[str, float]:
+        """Ids of the chunks nearest to a unit vector, shape (d,), the best first: id → cosine."""
+        with self._mutex:
+            try:
+                return self.vectors.query(vector, limit)
+            except IndexStateError:
+                self._let_go()  # a server may come back: the next question opens it anew
+                raise
+
+    def _let_go(self) -> None:
+        if self._store is not None and self._store is not self._given:
+            self._store.close()
+        self._store = None
 
     def close(self) -> None:
-        if "vectors" in self.__dict__:
-            self.vectors.close()
+        with self._mutex:
+            self._let_go()
+        if self._given is not None:
+            self._given.close()
         self.catalog.close()
 
     def __enter__(self) -> Self:
@@ -131,7 +174,7 @@ class Index:
             documents = list(documents)
             total = len(documents)
         writer = _Writer(self)
-        with self._lock():
+        with self.writing():
             for done, document in enumerate(documents, 1):
                 writer.take(document)
                 if progress:
@@ -141,28 +184,47 @@ class Index:
 
     def remove(self, doc_id: str) -> IndexReport:
         """Remove a document. Raises NotFoundError."""
-        with self._lock():
+        with self.writing():
             document = self.document(doc_id)
             self._drop(document.id)
         return IndexReport(removed=(document.id,))
 
     def _drop(self, doc_id: str) -> None:
-        old = self.catalog.chunk_ids(doc_id)
-        with self.catalog.transaction():
-            self.catalog.delete(doc_id)
-        self.vectors.delete(old)
+        with self._mutex:
+            old, store = self.catalog.chunk_ids(doc_id), self.vectors
+            with self.catalog.transaction():
+                self.catalog.note(old)
+                self.catalog.delete(doc_id)
+            self._settle(store, old)
+
+    def _settle(self, store: VectorStore, old: Sequence[str]) -> None:
+        """The end of a write: vectors without a chunk go, the journal is empty, the open store is up to date."""
+        store.delete(old)
+        self.catalog.clear_journal()
+        self._seen = self.catalog.state("version")
+
+    def doctor(self, full: bool = False, repair: bool = False) -> DoctorReport:
+        """Examine the index; see index/mend.py. `full` searches every chunk by its own vector, not a sample."""
+        return mend.doctor(self, full, repair)
+
+    def rebuild(self, progress: Progress | None = None) -> int:
+        """Make all vectors anew, with this program's embedder and splitter where the index has others; the old ones
+        answer until the new are whole. Returns the number of chunks."""
+        return mend.rebuild(self, progress)
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """One writer at a time: a second process waits, then says so."""
-        lock = filelock.FileLock(self.folder / "writer.lock", timeout=settings().lock_seconds)
+    def writing(self, wait: float | None = None) -> Iterator[None]:
+        """One writer at a time: a second one waits so many seconds, then IndexStateError says who writes."""
+        wait = settings().lock_seconds if wait is None else wait
+        holder = self.folder / "writer.json"
         try:
-            with lock:
+            with self._writer_lock.acquire(timeout=wait):
+                now = datetime.now().astimezone().isoformat(timespec="seconds")
+                holder.write_text(json.dumps({"pid": os.getpid(), "since": now}), encoding="utf-8")
                 yield
         except filelock.Timeout as exc:
-            raise IndexStateError(
-                f"{self.folder}: another process is still writing after {settings().lock_seconds:g} s; "
-                "wait for it to finish and try again"
+            raise BusyError(
+                f"{self.folder}: {_holder(holder)} is still writing after {wait:g} s; wait for it and try again"
             ) from exc
         except PermissionError as exc:
             raise IndexStateError(
@@ -171,7 +233,7 @@ class Index:
 
     # -- the manifest -------------------------------------------------------------------------------------------
 
-    def _check_manifest(self) -> None:
+    def _check_manifest(self, same_model: bool) -> None:
         built = self.catalog.manifest()
         if built is None:
             return
@@ -180,25 +242,35 @@ class Index:
                 f"{self.folder}: the index has format {built.format}, this program reads {FORMAT}; "
                 "add the articles to a new index: footnote add --index NEW_FOLDER PATH"
             )
+        if not same_model:
+            return
         if (built.embedder, built.weights) != (self.embedder.name, self.embedder.weights):
             raise IndexStateError(
                 f"{self.folder}: the index was built with embedder {built.embedder!r} ({built.weights}), the one "
                 f"set is {self.embedder.name!r} ({self.embedder.weights}); set FOOTNOTE_EMBEDDER back to it, or "
-                "add the articles to a new index: footnote add --index NEW_FOLDER PATH"
+                "embed the articles anew: footnote rebuild"
             )
         if built.splitter != chunking.VERSION:
             raise IndexStateError(
                 f"{self.folder}: the index was split by {built.splitter!r}, this program splits by "
-                f"{chunking.VERSION!r}; add the articles to a new index: footnote add --index NEW_FOLDER PATH"
+                f"{chunking.VERSION!r}; split them anew: footnote rebuild"
             )
 
     def ensure_manifest(self) -> None:
         """Write the manifest before the first document is."""
         if self.catalog.manifest() is None:
-            embedder = self.embedder
-            self.catalog.write_manifest(
-                Manifest(FORMAT, embedder.name, embedder.weights, embedder.dimension, chunking.VERSION)
-            )
+            with self.catalog.transaction():
+                self.catalog.write_manifest(self.own_manifest())
+
+    def fits(self, built: Manifest) -> bool:
+        """Whether this program would embed and split as the index was."""
+        own = (self.embedder.name, self.embedder.weights, chunking.VERSION)  # the dimension would load the model
+        return (built.embedder, built.weights, built.splitter) == own
+
+    def own_manifest(self) -> Manifest:
+        """What this program would build the index with."""
+        embedder = self.embedder
+        return Manifest(FORMAT, embedder.name, embedder.weights, embedder.dimension, chunking.VERSION)
 
 
 class _Writer:
@@ -244,14 +316,21 @@ class _Writer:
         index, batch = self.index, self.batch
         index.ensure_manifest()
         embedded = embed_chunks(index.embedder, [chunk for _, chunks in batch for chunk in chunks])
-        old = {id_ for document, _ in batch for id_ in index.catalog.chunk_ids(document.id)}
-        if embedded:
-            index.vectors.add(list(embedded), np.stack([item.vectors[0] for item in embedded.values()]))
-        with index.catalog.transaction():
-            for document, chunks in batch:
-                index.catalog.put(document, [embedded[chunk.id] for chunk in chunks])
-        index.vectors.delete(sorted(old - embedded.keys()))
+        old = {id_ for document, _ in batch for id_ in index.catalog.chunk_ids(document.id)} - embedded.keys()
+        with index._mutex:  # a thread that searches must not open the store anew in the middle
+            self._write(index.vectors, embedded, sorted(old))
         self.batch, self.seen = [], {}
+
+    def _write(self, store: VectorStore, embedded: dict[str, Embedded], old: list[str]) -> None:
+        catalog = self.index.catalog
+        with catalog.transaction():
+            catalog.note([*embedded, *old])
+        if embedded:
+            store.add(list(embedded), np.stack([item.vectors[0] for item in embedded.values()]))
+        with catalog.transaction():
+            for document, chunks in self.batch:
+                catalog.put(document, [embedded[chunk.id] for chunk in chunks])
+        self.index._settle(store, old)
 
     def report(self) -> IndexReport:
         added, replaced, unchanged, removed = (tuple(ids) for ids in self.sets.values())
@@ -277,5 +356,14 @@ def _with_failures(report: IndexReport, failed: Sequence[Failure]) -> IndexRepor
     return replace(report, failed=tuple(failed))
 
 
-def _printable(path: Path) -> str:
+def _printable(path: Path | str) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _holder(path: Path) -> str:
+    """Who writes, in words; the note may be missing for the moment in which the lock changes hands."""
+    try:
+        known = json.loads(path.read_text("utf-8"))
+        return f"process {known['pid']} (since {known['since']})"
+    except (OSError, ValueError, KeyError):
+        return "another process"

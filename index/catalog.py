@@ -10,7 +10,7 @@ import json
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,18 +20,22 @@ import numpy as np
 from index.embed import Vectors
 from index.types import Chunk, Document, DocumentInfo, IndexStateError, Manifest, NotFoundError
 
-FORMAT = 1
+FORMAT = 2
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS manifest (format INT, embedder TEXT, weights TEXT, dimension INT, splitter TEXT);
 CREATE TABLE IF NOT EXISTS documents (
   id TEXT PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL, source TEXT NOT NULL, sha256 TEXT NOT NULL,
-  published TEXT, author TEXT) WITHOUT ROWID;
+  published TEXT, author TEXT, pages TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS documents_sha256 ON documents (sha256);
 CREATE TABLE IF NOT EXISTS chunks (
   number INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL,
   doc_id TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
-  "start" INT NOT NULL, "end" INT NOT NULL, text TEXT NOT NULL, headings TEXT NOT NULL, vectors BLOB NOT NULL);
+  "start" INT NOT NULL, "end" INT NOT NULL, text TEXT NOT NULL, headings TEXT NOT NULL, pages TEXT NOT NULL,
+  sentences INT NOT NULL, vectors BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value INT NOT NULL) WITHOUT ROWID;
+INSERT OR IGNORE INTO state VALUES ('version', 0), ('generation', 0), ('identity', abs(random()));
+CREATE TABLE IF NOT EXISTS journal (chunk_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS chunks_document ON chunks (doc_id);
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
   text, content='chunks', content_rowid='number', tokenize='porter unicode61 remove_diacritics 2');
@@ -40,6 +44,12 @@ CREATE TRIGGER IF NOT EXISTS chunk_in AFTER INSERT ON chunks BEGIN
 CREATE TRIGGER IF NOT EXISTS chunk_out AFTER DELETE ON chunks BEGIN
   INSERT INTO words (words, rowid, text) VALUES ('delete', old.number, old.text); END;
 """
+
+_STAGED = """CREATE TABLE staged (
+  number INTEGER PRIMARY KEY, id TEXT, doc_id TEXT, "start" INT, "end" INT, text TEXT, headings TEXT, pages TEXT,
+  sentences INT, vectors BLOB)"""
+_COLUMNS = 'id, doc_id, "start", "end", text, headings, pages, sentences, vectors'
+_MARKS = "?, ?, ?, ?, ?, ?, ?, ?, ?"
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,8 @@ class Catalog:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA foreign_keys=ON")
-            self._db.executescript(_SCHEMA)
+            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'journal'").fetchone():
+                self._db.executescript(_SCHEMA)  # only once: to write, even nothing new, waits for a writer
 
     def close(self) -> None:
         with self._lock:
@@ -101,37 +112,64 @@ class Catalog:
         return Manifest(*rows[0]) if rows else None  # type: ignore[arg-type]
 
     def write_manifest(self, manifest: Manifest) -> None:
+        """Call it inside a transaction."""
+        self._db.execute("DELETE FROM manifest")
+        self._db.execute("INSERT INTO manifest VALUES (?, ?, ?, ?, ?)", tuple(asdict(manifest).values()))
+
+    # -- state: what changes tell readers, and what was under way -----------------------------------------------
+
+    def state(self, name: str) -> int:
+        """`version` rises with every change of a document or of the vectors' place, `generation` with every rebuild;
+        `identity` is drawn once for an index."""
+        return int(str(self._all("SELECT value FROM state WHERE name = ?", (name,))[0][0]))
+
+    def set_generation(self, generation: int) -> None:
+        """Say where the vectors are from now on. Call it inside a transaction."""
+        self._db.execute("UPDATE state SET value = ? WHERE name = 'generation'", (generation,))
+        self._changed()
+
+    def _changed(self) -> None:
+        self._db.execute("UPDATE state SET value = value + 1 WHERE name = 'version'")
+
+    def journal(self) -> list[str]:
+        """Chunk ids whose vectors may be in the store without a chunk here: a write was under way, or still is."""
+        return [str(row[0]) for row in self._all("SELECT chunk_id FROM journal ORDER BY chunk_id")]
+
+    def note(self, chunk_ids: Iterable[str]) -> None:
+        """Put chunk ids into the journal. Call it inside a transaction."""
+        self._db.executemany("INSERT OR IGNORE INTO journal VALUES (?)", ((id_,) for id_ in chunk_ids))
+
+    def clear_journal(self) -> None:
         with self.transaction():
-            self._db.execute("DELETE FROM manifest")
-            values = asdict(manifest)
-            self._db.execute("INSERT INTO manifest VALUES (?, ?, ?, ?, ?)", tuple(values.values()))
+            self._db.execute("DELETE FROM journal")
 
     # -- documents --------------------------------------------------------------------------------------------
 
     def put(self, document: Document, chunks: Iterable[Embedded]) -> None:
         """Write a document in place of its older version. Call it inside a transaction."""
         self.delete(document.id)
-        self._db.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?)", tuple(asdict(document).values()))
-        self._db.executemany(
-            'INSERT INTO chunks (id, doc_id, "start", "end", text, headings, vectors) VALUES (?, ?, ?, ?, ?, ?, ?)',
-            (_row(item) for item in chunks),
-        )
+        values = asdict(document) | {"pages": json.dumps(document.pages)}
+        self._db.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?)", tuple(values.values()))
+        self._db.executemany(f"INSERT INTO chunks ({_COLUMNS}) VALUES ({_MARKS})", map(_row, chunks))
 
     def delete(self, doc_id: str) -> None:
         """Delete a document and its chunks, if it is there. Call it inside a transaction."""
         # Not left to the cascade: SQLite runs no delete trigger for it unless recursive_triggers is on.
         self._db.execute("DELETE FROM chunks WHERE doc_id = ?", (doc_id,))
         self._db.execute("DELETE FROM documents WHERE id = ?", (doc_id,))
+        self._changed()
 
     def document(self, doc_id: str) -> Document:
         """A document by its id or by the beginning of it, when no other id begins so. Raises NotFoundError."""
-        query = "SELECT id, title, text, source, sha256, published, author FROM documents WHERE substr(id, 1, ?) = ?"
-        rows = self._all(query + " LIMIT 2", (len(doc_id), doc_id)) if doc_id else []
+        columns = "id, title, text, source, sha256, published, author, pages"
+        query = f"SELECT {columns} FROM documents WHERE substr(id, 1, ?) = ?"
+        rows = self._all(query + " ORDER BY length(id) LIMIT 2", (len(doc_id), doc_id)) if doc_id else []
         if not rows:
             raise NotFoundError(f"no document has the id {doc_id!r}; `footnote list` shows those there are")
-        if len(rows) > 1:
+        if len(rows) > 1 and rows[0][0] != doc_id:
             raise NotFoundError(f"several documents have an id that begins with {doc_id!r}; give more of it")
-        return Document(*rows[0])  # type: ignore[arg-type]
+        *values, pages = rows[0]
+        return Document(*values, tuple(json.loads(str(pages))))  # type: ignore[arg-type,call-arg]
 
     def documents(self) -> list[DocumentInfo]:
         """All documents, by title and then id."""
@@ -166,12 +204,72 @@ class Catalog:
 
     def hits(self, chunk_ids: Iterable[str]) -> list[Hit]:
         """The chunks of these ids with their vectors; an id that is not here is left out."""
-        query = """SELECT c.id, c.doc_id, c."start", c."end", c.text, c.headings, d.title, d.source, c.vectors
+        query = """SELECT c.id, c.doc_id, c."start", c."end", c.text, c.headings, c.pages, d.title, d.source,
+                          c.sentences, c.vectors
                    FROM chunks c JOIN documents d ON d.id = c.doc_id WHERE c.id IN (SELECT value FROM json_each(?))
                    ORDER BY c.id"""
         rows = self._all(query, (json.dumps(list(chunk_ids)),))
-        dimension = manifest.dimension if rows and (manifest := self.manifest()) else 1
-        return [_hit(row, dimension) for row in rows]
+        return [_hit(row) for row in rows]
+
+    def chunk_vectors(self, batch: int = 1000, staged: bool = False) -> Iterator[tuple[list[str], Vectors]]:
+        """All chunks' ids and own vectors, in batches of at most `batch`, by number: shapes (n,) and (n, d)."""
+        table, last = "staged" if staged else "chunks", 0
+        query = f"SELECT number, id, vectors, sentences FROM {table} WHERE number > ? ORDER BY number LIMIT ?"
+        while rows := self._all(query, (last, batch)):
+            last = int(str(rows[-1][0]))
+            own = [np.frombuffer(row[2], np.float16).reshape(1 + int(str(row[3])), -1)[0] for row in rows]  # type: ignore[call-overload]
+            yield [str(row[1]) for row in rows], _unit(np.stack(own).astype(np.float32))
+
+    def chunks_of(self, doc_id: str) -> list[Chunk]:
+        """A document's chunks, by place."""
+        hits = self.hits(self.chunk_ids(doc_id))
+        return sorted((hit.chunk for hit in hits), key=lambda chunk: chunk.start)
+
+    @contextmanager
+    def staged(self) -> Iterator[Callable[[Iterable[Embedded]], None]]:
+        """A place for chunks that will take the place of all (`take_staged`); gives the function that puts some
+        there. What is staged is no part of the index, and goes at the end in any case."""
+        self._script("DROP TABLE IF EXISTS staged", _STAGED)
+        try:
+            yield self._stage
+        finally:
+            self._script("DROP TABLE IF EXISTS staged")
+
+    def _script(self, *statements: str) -> None:
+        with self._lock, _errors(self.path):
+            for statement in statements:
+                self._db.execute(statement)
+
+    def _stage(self, chunks: Iterable[Embedded]) -> None:
+        with self.transaction():
+            self._db.executemany(f"INSERT INTO staged ({_COLUMNS}) VALUES ({_MARKS})", map(_row, chunks))
+
+    def take_staged(self) -> None:
+        """The staged chunks become the index's chunks. Call it inside a transaction."""
+        self._db.execute("DELETE FROM chunks")
+        self._db.execute(f"INSERT INTO chunks ({_COLUMNS}) SELECT {_COLUMNS} FROM staged ORDER BY number")
+
+    # -- health -----------------------------------------------------------------------------------------------
+
+    def damage(self) -> str | None:
+        """What SQLite's own check finds wrong with the file, None when it is sound."""
+        found = str(self._all("PRAGMA quick_check(1)")[0][0])
+        return None if found == "ok" else found
+
+    def words_agree(self) -> bool:
+        """Whether the word index holds just the words of the chunks."""
+        try:
+            with self._lock:
+                self._db.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
+        except sqlite3.DatabaseError as exc:
+            if "malformed" in str(exc):
+                return False
+            raise IndexStateError(f"{self.path}: {_advice(str(exc))}") from exc
+        return True
+
+    def rebuild_words(self) -> None:
+        with self.transaction():
+            self._db.execute("INSERT INTO words (words) VALUES ('rebuild')")
 
     def search(self, words: Sequence[str], limit: int, among: Iterable[str] | None = None) -> dict[str, float]:
         """BM25 (Robertson and Zaragoza 2009, k1 1.2, b 0.75, as FTS5 has it) of the chunks that hold any of these
@@ -206,14 +304,21 @@ STOPWORDS = frozenset(
 def _row(item: Embedded) -> tuple[object, ...]:
     chunk = item.chunk
     blob = np.ascontiguousarray(item.vectors, np.float16).tobytes()
-    return (chunk.id, chunk.doc_id, chunk.start, chunk.end, chunk.text, json.dumps(chunk.headings), blob)
+    places = (json.dumps(chunk.headings), json.dumps(chunk.pages))
+    return (chunk.id, chunk.doc_id, chunk.start, chunk.end, chunk.text, *places, len(item.vectors) - 1, blob)
 
 
-def _hit(row: tuple[object, ...], dimension: int) -> Hit:
-    id_, doc_id, start, end, text, headings, title, source, blob = row
-    chunk = Chunk(id_, doc_id, start, end, text, tuple(json.loads(str(headings))))  # type: ignore[arg-type]
-    vectors = np.frombuffer(blob, np.float16).astype(np.float32).reshape(-1, dimension)  # type: ignore[call-overload]
-    return Hit(chunk, str(title), str(source), vectors)
+def _hit(row: tuple[object, ...]) -> Hit:
+    id_, doc_id, start, end, text, headings, pages, title, source, sentences, blob = row
+    touched = tuple((begins, number) for begins, number in json.loads(str(pages)))
+    chunk = Chunk(id_, doc_id, start, end, text, tuple(json.loads(str(headings))), touched)  # type: ignore[arg-type]
+    vectors = np.frombuffer(blob, np.float16).astype(np.float32)  # type: ignore[call-overload]
+    return Hit(chunk, str(title), str(source), vectors.reshape(1 + int(str(sentences)), -1))
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    """Rows of length 1 again, which half precision loses by 0.0005 at most."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ searching for a chunk's words, so that repeated paragraphs keep their own places
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
@@ -174,9 +175,19 @@ def _pack(document: Document) -> Iterator[tuple[int, int, tuple[str, ...]]]:
 def split(document: Document) -> list[Chunk]:
     """All chunks of a document, in order; none for a text without a visible character."""
     return [
-        Chunk(chunk_id(document.sha256, start, end), document.id, start, end, document.text[start:end], headings)
+        Chunk(
+            chunk_id(document.sha256, start, end), document.id, start, end, document.text[start:end], headings,
+            pages_of(document, start, end),
+        )
         for start, end, headings in _pack(document)
-    ]
+    ]  # fmt: skip
+
+
+def pages_of(document: Document, start: int, end: int) -> tuple[tuple[int, int], ...]:
+    """(where it begins, its number) of each page that `text[start:end]` touches."""
+    first = bisect.bisect_right(document.pages, start) - 1
+    last = bisect.bisect_left(document.pages, end)
+    return tuple((document.pages[at], at + 1) for at in range(max(0, first), last))
 
 
 def chunk_id(sha256: str, start: int, end: int) -> str:

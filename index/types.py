@@ -21,13 +21,20 @@ class IndexStateError(FootnoteError):
     """The index cannot be opened or used as it is; the message names the command that mends it."""
 
 
+class BusyError(IndexStateError):
+    """Another process is writing."""
+
+
 class NotFoundError(FootnoteError):
     """No document has this id."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """An article as it was read. `text` never changes under an id and hash: offsets refer to it."""
+    """An article as it was read. `text` never changes under an id and hash: offsets refer to it.
+
+    `pages`: where each page begins in the text, page 1 first; empty for a source without pages.
+    """
 
     id: str
     title: str
@@ -36,11 +43,15 @@ class Document:
     sha256: str
     published: str | None = None
     author: str | None = None
+    pages: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of a document that is embedded and retrieved: `text == document.text[start:end]`."""
+    """A piece of a document that is embedded and retrieved: `text == document.text[start:end]`.
+
+    `pages`: (where it begins in the document, its number) of each page that the chunk touches.
+    """
 
     id: str
     doc_id: str
@@ -48,6 +59,11 @@ class Chunk:
     end: int
     text: str
     headings: tuple[str, ...] = ()
+    pages: tuple[tuple[int, int], ...] = ()
+
+    def page(self, at: int) -> int | None:
+        """The page on which the character `at` of the document stands; None for a source without pages."""
+        return max((number for begins, number in self.pages if begins <= at), default=None)
 
 
 @dataclass(frozen=True)
@@ -90,3 +106,32 @@ class IndexReport:
     removed: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
     duplicates: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with an index. `kind`: catalog, manifest, journal, store, missing_vector,
+    stray_vector, lost_vector, recall, word_index or offsets."""
+
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class DoctorReport:
+    """What an examination found, and what it mended. `problems`: those that are left after mending.
+
+    `recall`: share of the true ten nearest chunks that approximate search finds, None for an empty index; `checked`:
+    how many chunks were searched for by their own vector; `repaired`: what was done, one line each.
+    """
+
+    documents: int
+    chunks: int
+    problems: tuple[Problem, ...] = ()
+    repaired: tuple[str, ...] = ()
+    recall: float | None = None
+    checked: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems

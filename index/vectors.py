@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -17,9 +18,11 @@ from index.embed import Vectors
 from index.types import IndexStateError
 
 if TYPE_CHECKING:
+    import httpx
+    from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
 
-COLLECTION = "footnote-chunks"
+SERVER_SECONDS = 30.0  # a batch takes a server some 100 ms
 BATCH = 250  # the upper end of what Chroma advises for one call
 
 # Two builds of the same vectors then gave the same top ten for 200 of 200 queries on hard random data; with
@@ -44,36 +47,68 @@ class VectorStore(Protocol):
 
     def ids(self) -> set[str]: ...
 
+    def count(self) -> int: ...
+
+    def destroy(self) -> None:
+        """Delete all the vectors and close the store."""
+        ...
+
     def close(self) -> None: ...
 
 
 class ChromaStore:
-    """Chroma in this process, in a folder."""
+    """A collection of Chroma, in this process (`in_folder`) or on a server (`on_server`)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, client: ClientAPI, collection: str, place: str) -> None:
+        self._client = client
+        self._name = collection
+        self._place = place
+        with _errors(place):
+            self._collection: Collection = client.get_or_create_collection(
+                collection, embedding_function=None, configuration={"hnsw": HNSW}
+            )
+
+    @classmethod
+    def in_folder(cls, folder: Path, collection: str) -> ChromaStore:
+        """Chroma in this process. A reader sees what was there when it opened: open anew after a change."""
         import chromadb
         from chromadb.config import Settings
 
-        self._folder = folder
-        with _errors(folder):
-            self._client = chromadb.PersistentClient(str(folder), Settings(anonymized_telemetry=False))
-            self._collection: Collection = self._client.get_or_create_collection(
-                COLLECTION, embedding_function=None, configuration={"hnsw": HNSW}
-            )
+        with _errors(str(folder)):
+            client = chromadb.PersistentClient(str(folder), Settings(anonymized_telemetry=False))
+        return cls(client, collection, str(folder))
+
+    @classmethod
+    def on_server(cls, url: str, collection: str, token: str | None = None) -> ChromaStore:
+        """Chroma behind `http(s)://host:port`; `token` is sent as a bearer and as Chroma's own header."""
+        import chromadb
+        from chromadb.config import Settings
+
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise IndexStateError(f"FOOTNOTE_CHROMA is {url!r}; give it as http://host:port")
+        headers = {"Authorization": f"Bearer {token}", "X-Chroma-Token": token} if token else {}
+        secure = parts.scheme == "https"
+        with _errors(url):
+            client = chromadb.HttpClient(parts.hostname, parts.port or (443 if secure else 8000), ssl=secure,
+                                         headers=headers, settings=Settings(anonymized_telemetry=False))  # fmt: skip
+            for session in _sessions(client):
+                session.timeout = SERVER_SECONDS  # Chroma sets none: a server that hangs would hang every question
+        return cls(client, collection, url)
 
     def add(self, ids: Sequence[str], vectors: Vectors) -> None:
-        with _errors(self._folder):
+        with _errors(self._place):
             for at in range(0, len(ids), BATCH):
                 part = slice(at, at + BATCH)
                 self._collection.add(ids=list(ids[part]), embeddings=vectors[part])
 
     def delete(self, ids: Sequence[str]) -> None:
-        with _errors(self._folder):
+        with _errors(self._place):
             for at in range(0, len(ids), BATCH):
                 self._collection.delete(ids=list(ids[at : at + BATCH]))
 
     def query(self, vector: Vectors, limit: int) -> dict[str, float]:
-        with _errors(self._folder):
+        with _errors(self._place):
             found: Any = self._collection.query(query_embeddings=[vector], n_results=limit, include=["distances"])
         scores = {
             id_: 1 - float(distance) for id_, distance in zip(found["ids"][0], found["distances"][0], strict=True)
@@ -81,11 +116,24 @@ class ChromaStore:
         return _ordered(scores, limit)
 
     def ids(self) -> set[str]:
-        with _errors(self._folder):
+        with _errors(self._place):
             return set(self._collection.get(include=[])["ids"])
 
+    def count(self) -> int:
+        with _errors(self._place):
+            return int(self._collection.count())
+
+    def destroy(self) -> None:
+        """Delete the collection with all its vectors, and let go of it."""
+        with _errors(self._place):
+            self._client.delete_collection(self._name)
+        self.close()
+
     def close(self) -> None:
+        sessions = _sessions(self._client)
         self._client.close()
+        for session in sessions:
+            session.close()  # Chroma leaves its connections open
 
 
 class MemoryStore:
@@ -108,8 +156,20 @@ class MemoryStore:
     def ids(self) -> set[str]:
         return set(self._vectors)
 
+    def count(self) -> int:
+        return len(self._vectors)
+
+    def destroy(self) -> None:
+        self._vectors.clear()
+
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _sessions(client: ClientAPI) -> list[httpx.Client]:
+    """The connections of a client of a server, none in this process. Chroma has no public way to them."""
+    owners: tuple[Any, ...] = (client, getattr(client, "_admin_client", None))
+    return [owner._server._session for owner in owners if hasattr(getattr(owner, "_server", None), "_session")]
 
 
 def _ordered(scores: dict[str, float], limit: int) -> dict[str, float]:
@@ -117,14 +177,27 @@ def _ordered(scores: dict[str, float], limit: int) -> dict[str, float]:
 
 
 @contextmanager
-def _errors(folder: Path) -> Iterator[None]:
-    """Chroma's errors as ours. Its native part raises plain RuntimeError and OSError too."""
+def _errors(place: str) -> Iterator[None]:
+    """Chroma's errors as ours. Its native part raises plain RuntimeError and OSError too, and panics; its client of a
+    server lets errors of the connection through."""
+    import httpx
     from chromadb.errors import ChromaError
 
     try:
         yield
-    except (ChromaError, RuntimeError, OSError, ValueError) as exc:
-        raise IndexStateError(
-            f"{folder}: the vector store failed ({str(exc).strip() or type(exc).__name__}); check disk space and "
-            "permissions there, then try again"
-        ) from exc
+    except (ChromaError, httpx.HTTPError, RuntimeError, OSError, ValueError) as exc:
+        raise IndexStateError(f"{place}: the vector store failed ({_reason(exc)}); {_advice(place)}") from exc
+    except BaseException as exc:
+        if type(exc).__name__ != "PanicException":  # Rust's panic is no Exception and has no name to import
+            raise
+        raise IndexStateError(f"{place}: the vector store is damaged ({_reason(exc)}); {_advice(place)}") from exc
+
+
+def _reason(exc: BaseException) -> str:
+    return next(iter(str(exc).strip().splitlines()), "") or type(exc).__name__
+
+
+def _advice(place: str) -> str:
+    if place.startswith("http"):
+        return "check that the server runs and that FOOTNOTE_CHROMA and FOOTNOTE_CHROMA_TOKEN fit it, then try again"
+    return "check disk space and permissions there, then run: footnote doctor --repair"

@@ -58,7 +58,9 @@ def parse(sentence: str) -> Draft:
 def citation(passage: Passage, start: int, end: int) -> Citation:
     """The citation of `start:end` of the passage's document, which must lie inside the passage."""
     inside = slice(start - passage.start, end - passage.start)
-    return Citation(0, passage.doc_id, passage.title, passage.source, start, end, passage.text[inside])
+    chunk = passage.chunk
+    return Citation(0, passage.doc_id, passage.title, passage.source, start, end, passage.text[inside],
+                    page=chunk.page(start), headings=chunk.headings)  # fmt: skip
 
 
 class Numbering:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from index import Document, DocumentInfo, IndexReport
+from index import DoctorReport, Document, DocumentInfo, IndexReport
 from rag.types import Answer, Citation, Passage
 
 Json = dict[str, Any]
@@ -15,6 +15,7 @@ def passage_json(passage: Passage) -> Json:
     names = ("rank", "doc_id", "title", "source", "start", "end", "text", "score")
     return {name: getattr(passage, name) for name in names} | {
         "headings": list(passage.chunk.headings),
+        "page": passage.chunk.page(passage.start),
         "ranks": dict(passage.ranks),
         "signals": dict(passage.signals),
     }
@@ -54,6 +55,18 @@ def document_json(document: Document) -> Json:
 
 def documents_json(documents: list[DocumentInfo]) -> Json:
     return {"documents": [asdict(item) for item in documents]}
+
+
+def doctor_json(report: DoctorReport) -> Json:
+    return {
+        "ok": report.ok,
+        "documents": report.documents,
+        "chunks": report.chunks,
+        "problems": [asdict(problem) for problem in report.problems],
+        "repaired": list(report.repaired),
+        "recall@10": report.recall,
+        "checked": report.checked,
+    }
 
 
 def report_json(report: IndexReport) -> Json:

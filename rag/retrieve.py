@@ -21,6 +21,7 @@ from rag.types import Passage, QuestionError
 
 MAX_QUESTION = 2000  # characters; beyond it it is a document, and the embedder reads 256 word pieces
 CANDIDATES = 50  # by each of vectors and words; together they held the right passage for 0.999 (docs/log.md)
+ATTEMPTS = 5  # a writer changes the index some times a second at most, a search takes 10 ms
 
 # Fitted on questions of the development half of SQuAD 2.0, see docs/log.md.
 WEIGHTS = {"dense": 0.3, "sentence": 0.4, "words": 0.3}
@@ -62,14 +63,25 @@ def checked(question: str) -> str:
 def fuse(index: Index, question: str) -> list[Passage]:
     """All candidates as passages, the best first."""
     vector = index.embedder.embed([question])[0]
-    words = query_words(question)
-    candidates = index.vectors.query(vector, CANDIDATES).keys() | index.catalog.search(words, CANDIDATES).keys()
-    hits = index.catalog.hits(candidates)
+    hits, bm25 = _candidates(index, vector, query_words(question))
     if not hits:
         return []
-    signals = _signals(hits, vector, index.catalog.search(words, len(hits), among=candidates))
+    signals = _signals(hits, vector, bm25)
     scores = sum(weight * _z(signals[name]) for name, weight in WEIGHTS.items())
     return _passages(hits, signals, np.asarray(scores))
+
+
+def _candidates(index: Index, vector: Vectors, words: Sequence[str]) -> tuple[list[Hit], dict[str, float]]:
+    """The chunks that vectors or words find, with their BM25, all of one version of the index: asked again when a
+    writer changed it in between; the last time as it comes, since a document is read whole in any case."""
+    for _ in range(ATTEMPTS):
+        version = index.catalog.state("version")
+        found = index.nearest(vector, CANDIDATES).keys() | index.catalog.search(words, CANDIDATES).keys()
+        hits = index.catalog.hits(found)
+        bm25 = index.catalog.search(words, len(hits), among=found)
+        if index.catalog.state("version") == version:
+            break
+    return hits, bm25
 
 
 def _signals(hits: Sequence[Hit], vector: Vectors, bm25: Mapping[str, float]) -> dict[str, Vectors]:

@@ -54,7 +54,7 @@ class Passage:
 @dataclass(frozen=True)
 class Citation:
     """A footnote: `document.text[start:end] == quote`. `answer_start:answer_end` is the sentence of the
-    answer that it supports."""
+    answer that it supports; `page` and `headings` say where a person finds it in the source."""
 
     marker: int
     doc_id: str
@@ -65,6 +65,8 @@ class Citation:
     quote: str
     answer_start: int = 0
     answer_end: int = 0
+    page: int | None = None
+    headings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pytest
 
 from index import Index
 from index.embed import HashEmbedder
+from tests import servers
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -65,6 +66,12 @@ def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from index.settings import settings
 
     settings.cache_clear()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of loopback on which nothing listens."""
+    return servers.free_port()
 
 
 @pytest.fixture

@@ -149,3 +149,15 @@ def test_every_command_has_help(command: str) -> None:
     done = footnote(command, "--help")
     assert done.returncode == 0
     assert "Usage" in done.stdout
+
+
+def test_doctor_and_rebuild(seeded: Path) -> None:
+    report = json.loads(footnote("doctor", "--full", "--json", index=seeded).stdout)
+    assert {name: report[name] for name in ("ok", "documents", "chunks", "problems")} == {
+        "ok": True, "documents": 1, "chunks": 13, "problems": []}  # fmt: skip
+    assert footnote("rebuild", index=seeded).stdout == "13 chunks have new vectors\n"
+    (store,) = seeded.glob("chroma-*")
+    for path in store.rglob("*.sqlite3"):
+        path.write_bytes(b"noise" * 1000)
+    mended = footnote("doctor", "--repair", index=seeded)
+    assert (mended.returncode, "all is well" in mended.stdout) == (0, True)

@@ -152,6 +152,42 @@ def chat(
         launch(assistant, host=host, port=port, open_browser=browser)
 
 
+@app.command()
+def doctor(
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+    full: Annotated[bool, typer.Option("--full", help="Search every chunk by its own vector, not a sample")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended")] = False,
+) -> None:
+    """Examine the index: texts, word index and vectors must agree. Exit code 1 when something is wrong."""
+    from rag.contract import doctor_json
+
+    with _index(index) as opened:
+        report = opened.doctor(full, repair)
+    if as_json:
+        _print_json(doctor_json(report))
+    else:
+        recall = "" if report.recall is None else f", recall@10 of the vector search {report.recall:.3f}"
+        print(f"{report.documents} documents, {report.chunks} chunks, {report.checked} searched for{recall}")
+        for line in report.repaired:
+            print(f"repaired: {line}")
+        for problem in report.problems:
+            print(f"{problem.kind}: {problem.detail}")
+        print("all is well" if report.ok else "run: footnote doctor --repair")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rebuild(index: IndexOption = None) -> None:
+    """Make the vectors anew, also for another embedder ($FOOTNOTE_EMBEDDER). The old ones answer meanwhile."""
+    from index import Index
+
+    with Index.open(index, check=False) as opened, _progress("Embedding") as progress:
+        chunks = opened.rebuild(progress)
+    print(f"{chunks} chunks have new vectors")
+
+
 @evals_app.command("run")
 def eval_run(
     set_: Annotated[str, typer.Argument(metavar="SET", help="Our JSONL, SQuAD JSON, or a BEIR folder")],
@@ -229,7 +265,9 @@ def _print_answer(answer: Answer) -> None:
     if shown:
         print()
     for marker, item in shown.items():
-        print(f"[{marker}] “{' '.join(item.quote.split())}”\n    {item.title} ({item.doc_id}, {item.start}–{item.end})")
+        page = f"page {item.page}, " if item.page else "".join(f"{heading}, " for heading in item.headings[-1:])
+        place = f"{item.title} ({page}{item.doc_id}, {item.start}–{item.end})"
+        print(f"[{marker}] “{' '.join(item.quote.split())}”\n    {place}")
     for left_out in answer.dropped:
         _say(f"left out: {left_out.text!r}: {left_out.reason}")
 

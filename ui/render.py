@@ -147,8 +147,15 @@ def sentence(text: str, citations: Sequence[Citation]) -> str:
     )
 
 
+def where(c: Citation) -> str:
+    """Title with the page, or with the heading, that a footnote stands under."""
+    if c.page:
+        return f"{c.title}, page {c.page}"
+    return f"{c.title}, {c.headings[-1]}" if c.headings and c.headings[-1] != c.title else c.title
+
+
 def _number(c: Citation) -> str:
-    label = f"Footnote {c.marker}: show its place in {c.title}"
+    label = f"Footnote {c.marker}: show its place in {where(c)}"
     return f"<sup>{_opens(c, 'number', str(c.marker), label)}</sup>"
 
 
@@ -174,7 +181,7 @@ def _note(c: Citation) -> str:
     return (
         f'<span class="index"><span class="unseen">Footnote </span>{c.marker}</span>'
         f'<span class="quote" dir="auto">{escape(c.quote)}</span>'
-        f'<span class="title" dir="auto">{escape(c.title)}</span>'
+        f'<span class="title" dir="auto">{escape(where(c))}</span>'
     )
 
 

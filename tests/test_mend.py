@@ -1,0 +1,301 @@
+"""What opening an index finishes, what the doctor finds and mends, rebuilds, readers beside a writer, a server."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index import BusyError, Document, Index, IndexStateError
+from index.embed import HashEmbedder, Vectors
+from index.settings import settings
+from rag import retrieve
+from tests.conftest import SEED
+from tests.faults import main as faults
+from tests.servers import chroma_server, free_port, start_chroma
+
+
+def documents(count: int) -> list[Document]:
+    text = "The harbour of town {} was built in {}. It is deep."
+    return [Document(f"d{at:03d}", f"T{at}", text.format(at, 1500 + at), f"s{at}", f"h{at}") for at in range(count)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A closed index of twelve documents."""
+    with Index.open(tmp_path / "mended", HashEmbedder()) as index:
+        index.add_documents(documents(12))
+    return tmp_path / "mended"
+
+
+def reopened(folder: Path) -> Index:
+    return Index.open(folder, HashEmbedder())
+
+
+def kinds(index: Index, **options: bool) -> set[str]:
+    return {problem.kind for problem in index.doctor(**options).problems}
+
+
+def store_folder(folder: Path) -> Path:
+    (found,) = folder.glob("chroma-*")
+    return found
+
+
+def test_a_sound_index_is_clean(folder: Path) -> None:
+    with reopened(folder) as index:
+        report = index.doctor(full=True)
+    assert report.ok
+    assert (report.documents, report.chunks, report.recall, report.checked) == (12, 12, 1.0, 12)
+
+
+def test_an_empty_index_is_clean(index: Index) -> None:
+    report = index.doctor(full=True)
+    assert report.ok
+    assert (report.documents, report.recall, report.checked) == (0, None, 0)
+
+
+@pytest.mark.parametrize("step", ["store.add", "flip", "store.delete", "journal"])
+def test_whatever_step_fails_the_next_opening_finishes_or_undoes_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    place = {"store.add": "index.vectors.ChromaStore.add", "flip": "index.catalog.Catalog.put",
+             "store.delete": "index.vectors.ChromaStore.delete",
+             "journal": "index.catalog.Catalog.clear_journal"}[step]  # fmt: skip
+    changed = Document("d003", "T3", "The harbour of town 3 was filled in 1999.", "s3", "changed")
+    with reopened(folder) as index, monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(place, fail)
+        index.add_documents([changed])
+    with reopened(folder) as index:
+        assert retrieve("harbour filled", 1, index)
+        text = index.document("d003").text
+        assert text == (documents(4)[3].text if step in ("store.add", "flip") else changed.text)
+        assert index.doctor(full=True).ok
+        index.add_documents([changed])
+        assert index.document("d003").text == changed.text
+        assert index.doctor(full=True).ok
+
+
+def test_vectors_that_are_missing_or_stray_are_seen_and_mended(folder: Path) -> None:
+    with reopened(folder) as index:
+        ids = index.catalog.chunk_ids()
+        index.vectors.delete(ids[:1])
+        index.vectors.add(["stray"], np.eye(1, 64, dtype=np.float32))
+        assert kinds(index) == {"missing_vector", "stray_vector", "lost_vector", "recall"} or kinds(index) == {
+            "missing_vector", "stray_vector", "lost_vector"}  # fmt: skip
+        report = index.doctor(full=True, repair=True)
+        assert report.ok
+        assert any("vector" in line for line in report.repaired)
+        assert index.vectors.ids() == set(ids)
+
+
+def test_a_wrong_vector_is_found_by_searching_for_it(folder: Path) -> None:
+    with reopened(folder) as index:
+        (first, *_) = index.catalog.chunk_ids()
+        index.vectors.delete([first])
+        index.vectors.add([first], -np.eye(1, 64, dtype=np.float32))
+        assert "lost_vector" in kinds(index, full=True)
+        assert index.doctor(full=True, repair=True).ok
+
+
+def test_a_word_index_and_offsets_that_do_not_agree_are_mended(folder: Path) -> None:
+    with reopened(folder) as index:
+        with index.catalog.transaction():
+            index.catalog._db.execute("INSERT INTO words (words, rowid, text) VALUES ('delete', 1, 'harbour')")
+            index.catalog._db.execute('UPDATE chunks SET "start" = "start" + 1 WHERE doc_id = \'d005\'')
+        assert kinds(index) >= {"word_index", "offsets"}
+        assert index.doctor(full=True, repair=True).ok
+
+
+def damage(store: Path, how: str) -> None:
+    if how == "deleted":
+        shutil.rmtree(store)
+        return
+    for path in sorted(path for path in store.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        path.write_bytes(random.Random(1).randbytes(len(data)) if how == "noise" else data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("how", ["deleted", "truncated", "noise"])
+def test_a_chroma_folder_that_is_lost_or_damaged_is_made_anew(folder: Path, how: str) -> None:
+    damage(store_folder(folder), how)
+    with reopened(folder) as index:
+        index.doctor(full=True, repair=True)
+        assert index.doctor(full=True).ok
+        assert retrieve("harbour of town 7", 1, index)[0].text.startswith("The harbour of town 7 ")
+
+
+class Doubled(HashEmbedder):
+    """Another embedder with vectors of another width."""
+
+    name = "doubled"
+    dimension = 128
+
+    def embed(self, texts: list[str]) -> Vectors:  # type: ignore[override]
+        half = HashEmbedder().embed(texts) if texts else np.zeros((0, 64), np.float32)
+        return np.asarray(np.concatenate([half, half[:, ::-1]], axis=1) / np.sqrt(2), np.float32)
+
+
+def test_rebuild_with_another_embedder_answers_all_the_while(folder: Path) -> None:
+    with pytest.raises(IndexStateError, match="footnote rebuild"):
+        Index.open(folder, Doubled())
+    with reopened(folder) as reader, Index.open(folder, Doubled(), check=False) as index:
+        seen: list[int] = []
+
+        def progress(done: int, total: int) -> None:
+            seen.append(len(retrieve("harbour of town 7", 3, reader)))
+
+        assert index.rebuild(progress) == 12
+        assert seen == [3] * 12
+    with Index.open(folder, Doubled()) as index:
+        assert index.doctor(full=True).ok
+        assert retrieve("harbour of town 7", 1, index)[0].text.startswith("The harbour of town 7 ")
+    with pytest.raises(IndexStateError, match="built with embedder 'doubled'"):
+        reopened(folder)
+    assert len(list(folder.glob("chroma-*"))) == 1
+
+
+def test_a_reader_whose_index_was_rebuilt_with_another_embedder_says_so(folder: Path) -> None:
+    with reopened(folder) as reader:
+        assert retrieve("harbour", 1, reader)
+        with Index.open(folder, Doubled(), check=False) as index:
+            index.rebuild()
+        with pytest.raises(IndexStateError, match="built with embedder 'doubled'"):
+            retrieve("harbour", 1, reader)
+
+
+def test_rebuild_of_a_sound_index_changes_nothing_that_is_found(folder: Path) -> None:
+    with reopened(folder) as index:
+        before = [passage.chunk.id for passage in retrieve("harbour of town 3", 5, index)]
+        assert index.rebuild() == 12
+        assert [passage.chunk.id for passage in retrieve("harbour of town 3", 5, index)] == before
+        assert index.doctor(full=True).ok
+
+
+def test_a_second_writer_is_told_who_writes_and_since_when(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOOTNOTE_LOCK_SECONDS", "0.1")
+    settings.cache_clear()
+    with reopened(folder) as first, reopened(folder) as second, first.writing():
+        with pytest.raises(BusyError, match=r"process \d+ \(since 20\d\d-.*still writing after 0.1 s"):
+            second.add_documents(documents(13))
+        assert retrieve("harbour", 1, second), "reading waits for no writer"
+
+
+WRITER = """
+import sys, time
+from index import Document, Index
+from index.embed import HashEmbedder
+with Index.open(sys.argv[1], HashEmbedder()) as index:
+    for at in range(int(sys.argv[2]), int(sys.argv[3])):
+        text = f"Chapter {at}. " + " ".join(f"Sentence {n} of story{at}." for n in range(200))
+        index.add_documents([Document(f"w{at}", f"W{at}", text, f"w{at}", f"w{at}")])
+"""
+
+
+def writer(folder: Path, first: int, last: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(folder), str(first), str(last)], cwd=SEED.parent.parent)
+
+
+def test_two_processes_that_add_at_once_both_finish_and_nothing_is_lost(folder: Path) -> None:
+    both = [writer(folder, 0, 6), writer(folder, 6, 12)]
+    assert [process.wait(120) for process in both] == [0, 0]
+    with reopened(folder) as index:
+        assert len(index.documents()) == 24
+        assert index.doctor(full=True).ok
+
+
+def test_a_reader_beside_a_writer_sees_new_documents_whole(folder: Path) -> None:
+    seen: set[str] = set()
+    with reopened(folder) as reader:
+        process = writer(folder, 0, 12)
+        until = time.monotonic() + 120
+        while len(seen) < 12 and time.monotonic() < until:
+            for passage in retrieve("chapter sentence story3", 20, reader):
+                assert reader.document(passage.doc_id).text[passage.start : passage.end] == passage.text
+            seen = {info.doc_id for info in reader.documents() if info.doc_id.startswith("w")}
+        assert process.wait(120) == 0
+        chunks = {info.doc_id: info.chunks for info in reader.documents()}
+        assert len(seen) == 12
+        assert len({chunks[doc_id] for doc_id in seen if len(doc_id) == 2}) == 1, "all of one length, all whole"
+        assert any(passage.doc_id == "w11" for passage in retrieve("story11", 5, reader))
+    with reopened(folder) as index:
+        assert index.doctor(full=True).ok
+
+
+def test_threads_that_search_while_another_adds(folder: Path) -> None:
+    found: list[int] = []
+
+    def search(index: Index) -> None:
+        found.extend(len(retrieve(f"harbour of town {at % 12}", 3, index)) for at in range(40))
+
+    with reopened(folder) as index:
+        threads = [threading.Thread(target=search, args=(index,)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for at in range(12, 30):
+            index.add_documents([documents(30)[at]])
+        for thread in threads:
+            thread.join()
+        assert found == [3] * 120, "a thread that failed would have found less"
+        assert index.doctor(full=True).ok
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with chroma_server(tmp_path / "server") as address:
+        monkeypatch.setenv("FOOTNOTE_CHROMA", address)
+        settings.cache_clear()
+        yield address
+
+
+def test_an_index_on_a_server_of_its_own_and_one_filled_from_the_catalog(folder: Path, server: str) -> None:
+    with reopened(folder) as moved:  # built in a folder, now on the server
+        assert retrieve("harbour of town 7", 1, moved)[0].text.startswith("The harbour of town 7 ")
+        assert moved.doctor(full=True).ok
+        with Index.open(folder.parent / "other", HashEmbedder()) as other:  # two indexes share one server
+            other.add_documents(documents(3))
+            assert other.vectors.count() == 3
+        moved.remove("d003")
+        moved.rebuild()
+        assert moved.doctor(full=True).ok
+        assert moved.vectors.count() == 11
+
+
+def test_a_server_that_goes_away_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.setenv("FOOTNOTE_CHROMA", f"http://127.0.0.1:{port}")
+    settings.cache_clear()
+    process = start_chroma(tmp_path / "server", port)
+    try:
+        with Index.open(tmp_path / "index", HashEmbedder()) as index:
+            index.add_documents(documents(5))
+            process.kill()
+            process.wait()
+            with pytest.raises(IndexStateError, match="check that the server runs"):
+                retrieve("harbour", 1, index)
+            with pytest.raises(IndexStateError, match="check that the server runs"):
+                index.add_documents(documents(6))
+            process = start_chroma(tmp_path / "server", port)
+            assert retrieve("harbour of town 4", 1, index)[0].doc_id == "d004"
+            index.add_documents(documents(6))
+            assert index.doctor(full=True).ok
+            assert len(index.documents()) == 6
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_killed_at_random_moments_the_index_stays_whole(tmp_path: Path) -> None:
+    result = faults(tmp_path, kills=8, seed=3)
+    assert (result.kills, result.broken) == (8, [])
+    assert result.changes > 0
