@@ -149,7 +149,7 @@ class Index:
     # -- changes ------------------------------------------------------------------------------------------------
 
     def add(self, paths: Iterable[str | Path], progress: Progress | None = None) -> IndexReport:
-        """Add files, and those in folders. Unchanged ones are left alone, changed ones replaced, each whole.
+        """Add files, those in folders, and web pages. Unchanged ones are left alone, changed ones replaced, each whole.
 
         A file that cannot be read is reported in `failed` and stops nothing. `progress(done, total)` counts files.
         """

@@ -1,4 +1,4 @@
-"""Files → Documents. Text is kept as it stands in the file, since every offset refers to it."""
+"""Files and web addresses → Documents. Text is kept as it was read, since every offset refers to it."""
 
 from __future__ import annotations
 
@@ -6,31 +6,52 @@ import codecs
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from urllib.parse import urldefrag
 
+from index import fetch, readers
+from index.readers import Extracted
 from index.types import Document, SourceError
 
-SUFFIXES = (".txt", ".text", ".md", ".markdown")
+_PLAIN, _MARKDOWN, _HTML = (".txt", ".text"), (".md", ".markdown"), (".html", ".htm")
+SUFFIXES = (*_PLAIN, *_MARKDOWN, *_HTML, ".pdf", ".docx")
+# What a server says a page is → how it is read, as the suffix of a file.
+CONTENT_TYPES = {
+    "text/html": ".html", "application/xhtml+xml": ".html", "application/pdf": ".pdf", "text/plain": ".txt",
+    "text/markdown": ".md",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+}  # fmt: skip
 MAX_BYTES = 50_000_000  # an article is thousands of bytes; a longer "text" is nearly always a dump or a log
+READS = 3  # a file that was saved in just this moment is whole a moment later; a log never is
 TITLE_CHARS = 90
 _FIELDS = ("title", "author", "published")
 
 
-def files(paths: Iterable[str | Path]) -> Iterator[Path]:
-    """Files named, and those with a known suffix below the folders named, in a stable order.
+def files(paths: Iterable[str | Path]) -> Iterator[Path | str]:
+    """Web addresses and files named, and files with a known suffix below the folders named, in a stable order.
 
-    A hidden file or folder below a named folder is left out; links to folders are not followed (they may loop).
+    A hidden file or folder below a named folder is left out; links to folders are not followed (they may loop). A
+    folder that may not be read comes as itself, for `read` to say so.
     """
-    for path in map(Path, paths):
-        if not path.is_dir():
+    for path in paths:
+        if isinstance(path, str) and fetch.is_url(path):
             yield path
-            continue
-        for folder, subfolders, names in os.walk(path):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            for name in sorted(names):
-                if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                    yield Path(folder) / name
+        elif not Path(path).is_dir():
+            yield Path(path)
+        else:
+            yield from _below(Path(path))
+
+
+def _below(top: Path) -> Iterator[Path]:
+    closed: list[Path] = []
+    for folder, subfolders, names in os.walk(top, onerror=lambda exc: closed.append(Path(exc.filename))):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield Path(folder) / name
+    yield from closed
 
 
 def document_id(source: str) -> str:
@@ -38,36 +59,75 @@ def document_id(source: str) -> str:
     return hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
-def read(path: Path) -> Document:
-    """The document in a text or markdown file.
+def read(source: Path | str, allow_private: bool = False) -> Document:
+    """The document in a file, or at a web address.
 
-    Raises SourceError for a file that cannot be read, is no text, is not UTF-8, or holds nothing.
+    Raises SourceError for one that cannot be read, is not in a format that is read here, or holds nothing.
+    `allow_private`: see `fetch`.
     """
+    if isinstance(source, str) and fetch.is_url(source):
+        return _from_web(source, allow_private)
+    path = Path(source)
+    if path.is_dir():
+        raise SourceError("no permission to look into the folder; change its mode or owner")
     if path.suffix.lower() not in SUFFIXES:
         raise SourceError(f"{path.name}: not a format that is read here; convert it to one of {', '.join(SUFFIXES)}")
     data = _bytes(path)
-    text = _decode(data, path.name)
-    if not any(not ch.isspace() for ch in text):
+    found = _extracted(data, path.suffix.lower(), path.name)
+    return _document(str(path.resolve()), data, found, path.stem, _sidecar(path))
+
+
+def _from_web(url: str, allow_private: bool) -> Document:
+    url = urldefrag(url).url
+    fetched = fetch.fetch(url, allow_private)
+    suffix = CONTENT_TYPES.get(fetched.content_type)
+    if suffix is None:
+        raise SourceError(
+            f"it is {fetched.content_type or 'of no known type'}; only pages, PDF, DOCX and text are read"
+        )
+    return _document(url, fetched.data, _extracted(fetched.data, suffix, url, fetched.url), url, {})
+
+
+def _extracted(data: bytes, suffix: str, name: str, url: str | None = None) -> Extracted:
+    if suffix == ".pdf":
+        return readers.pdf(data)
+    if suffix == ".docx":
+        return readers.docx(data)
+    if suffix in _HTML:
+        return readers.html(data, url)
+    text = _decode(data, name)
+    known = _front_matter(text) if suffix in _MARKDOWN else {}
+    return Extracted(text, known.get("title"), known.get("author"), known.get("published"))
+
+
+def _document(source: str, data: bytes, found: Extracted, stem: str, known: dict[str, str]) -> Document:
+    if not found.text.strip():
         raise SourceError("the file is empty; nothing to add")
-    source = str(path.resolve())
-    known = _front_matter(text) if path.suffix.lower() in (".md", ".markdown") else {}
-    known |= _sidecar(path)
+    source = os.fsencode(source).decode("utf-8", "backslashreplace")  # a name need not be UTF-8; what is stored must
     return Document(
         id=document_id(source),
-        title=known.get("title") or _title(text, path.stem),
-        text=text,
+        title=known.get("title") or found.title or _title(found.text, stem),
+        text=found.text,
         source=source,
         sha256=hashlib.sha256(data).hexdigest(),
-        published=known.get("published"),
-        author=known.get("author"),
+        published=known.get("published") or found.published,
+        author=known.get("author") or found.author,
+        pages=found.pages,
     )
 
 
 def _bytes(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise SourceError(f"the file is larger than {MAX_BYTES // 1_000_000} MB; split it into articles")
-        return path.read_bytes()
+        for _ in range(READS):
+            before = path.stat()
+            if not stat.S_ISREG(before.st_mode):
+                raise SourceError("it is no file (a pipe or a device); copy what it gives into a file")
+            if before.st_size > MAX_BYTES:
+                raise SourceError(f"the file is larger than {MAX_BYTES // 1_000_000} MB; split it into articles")
+            data, after = path.read_bytes(), path.stat()
+            if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
+                return data
+        raise SourceError("it changes while it is read; add it when its writer is done")
     except FileNotFoundError:
         raise SourceError("there is no such file; check the path") from None
     except PermissionError:

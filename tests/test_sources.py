@@ -61,7 +61,7 @@ def test_front_matter_and_sidecar(tmp_path: Path) -> None:
         ("a.txt", b"caf\xe9", "not UTF-8 .byte 0xe9 at 3.; convert it: iconv"),
         ("a.txt", b"\xff\xfeT\0", "UTF-16"),
         ("a.txt", b"GIF89a\0\0", "binary"),
-        ("a.pdf", b"%PDF-1.7", "not a format"),
+        ("a.odt", b"PK", "not a format"),
     ],
 )
 def test_what_is_no_text_is_refused_with_the_reason(tmp_path: Path, name: str, data: bytes, reason: str) -> None:

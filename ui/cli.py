@@ -49,8 +49,10 @@ TopOption = Annotated[int, typer.Option("--top-k", min=1, max=100, help="How man
 
 
 @app.command()
-def add(paths: Annotated[list[str], typer.Argument(metavar="PATH...")], index: IndexOption = None) -> None:
-    """Add text and markdown files, or folders of them. Unchanged files are left alone, changed ones replaced."""
+def add(paths: Annotated[list[str], typer.Argument(metavar="PATH|URL...")], index: IndexOption = None) -> None:
+    """Add text, markdown, HTML, PDF and DOCX files, folders of them, or web pages.
+
+    Unchanged ones are left alone, changed ones replaced."""
     with _index(index) as opened, _progress("Adding") as progress:
         report = opened.add(paths, progress)
     names = ("added", "replaced", "unchanged", "removed", "duplicates", "failed")
@@ -58,7 +60,7 @@ def add(paths: Annotated[list[str], typer.Argument(metavar="PATH...")], index: I
     if any(counts.values()):
         print(", ".join(f"{count} {name}" for name, count in counts.items() if count))
     else:
-        _say("footnote: no text or markdown files there; check the path")
+        _say("footnote: no files there that can be read; check the path")
     for failure in (*report.duplicates, *report.failed):
         _say(f"{failure.source}: {failure.reason}")
     if report.failed or not any(counts.values()):
