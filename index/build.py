@@ -24,7 +24,7 @@ import numpy as np
 from index import chunk as chunking
 from index import mend, sources
 from index.catalog import FORMAT, Catalog, Embedded
-from index.embed import Embedder, SentenceTransformerEmbedder, Vectors
+from index.embed import Embedder, Vectors, named_embedder
 from index.settings import settings
 from index.types import (
     BusyError,
@@ -77,7 +77,7 @@ class Index:
             raise IndexStateError(
                 f"{folder}: the index folder cannot be made ({exc.strerror}); choose another one with --index"
             ) from exc
-        embedder = embedder or SentenceTransformerEmbedder(settings().embedder)
+        embedder = embedder or named_embedder(settings().embedder)
         index = cls(folder, Catalog(folder / "catalog.sqlite3"), embedder, vectors)
         index._checked = check
         try:

