@@ -7,7 +7,7 @@ SET_UP_DEV := .venv/.set-up-dev
 export HF_HUB_OFFLINE := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: chat test check install browser bench eval faults train measure fit clean
+.PHONY: chat test check install browser bench bench-size eval faults train measure fit clean
 
 chat: install
 	$(BIN)/footnote add seeds
@@ -43,6 +43,10 @@ check: $(SET_UP_DEV)
 
 bench: $(SET_UP)
 	$(BIN)/python -m benchmarks.speed
+
+# An index of 100,000 chunks: some minutes.
+bench-size: $(SET_UP)
+	$(BIN)/python -m benchmarks.size
 
 eval: $(SET_UP)
 	$(BIN)/footnote add seeds
