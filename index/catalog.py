@@ -6,6 +6,8 @@ vectors of the chunk and of its sentences (half precision: 0.0002 of a cosine at
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import json
 import re
 import sqlite3
@@ -21,6 +23,9 @@ from index.embed import Vectors
 from index.types import Chunk, Document, DocumentInfo, IndexStateError, Manifest, NotFoundError
 
 FORMAT = 2
+
+# Chunks that a question's words may match together: each thousand of them takes some 2 ms.
+MATCHES = 3_000
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS manifest (format INT, embedder TEXT, weights TEXT, dimension INT, splitter TEXT);
@@ -80,6 +85,7 @@ class Catalog:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("PRAGMA cache_size=-65536")  # KiB; with the default of 2 MiB a question waits for reads
             self._db.execute("PRAGMA foreign_keys=ON")
             if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'journal'").fetchone():
                 self._db.executescript(_SCHEMA)  # only once: to write, even nothing new, waits for a writer
@@ -271,17 +277,32 @@ class Catalog:
         with self.transaction():
             self._db.execute("INSERT INTO words (words) VALUES ('rebuild')")
 
-    def search(self, words: Sequence[str], limit: int, among: Iterable[str] | None = None) -> dict[str, float]:
-        """BM25 (Robertson and Zaragoza 2009, k1 1.2, b 0.75, as FTS5 has it) of the chunks that hold any of these
-        words, the best first, ties by id: chunk id → score, higher is better. `among`: score only these chunks."""
-        if not words:
-            return {}
-        match = " OR ".join(f'"{word}"' for word in words)
-        only = "AND c.id IN (SELECT value FROM json_each(?))" if among is not None else ""
-        values = (match, *([json.dumps(list(among))] if among is not None else []), limit)
-        query = f"""SELECT c.id, -bm25(words) FROM words JOIN chunks c ON c.number = words.rowid
-                    WHERE words MATCH ? {only} ORDER BY bm25(words), c.id LIMIT ?"""
-        return {str(row[0]): float(str(row[1])) for row in self._all(query, values)}
+    def search(self, words: Sequence[str], limit: int, also: Iterable[str] = ()) -> dict[str, float]:
+        """BM25 (Robertson and Zaragoza 2009, k1 1.2, b 0.75, as FTS5 has it) of the `limit` chunks that hold these
+        words best, and of those of `also` that hold any: chunk id → score, higher is better, best first, ties by id."""
+        match = self._match(words)
+        rows = self._all("SELECT rowid, -rank FROM words WHERE words MATCH ?", (match,)) if match else []
+        scores = {int(str(number)): float(str(score)) for number, score in rows}
+        least = heapq.nlargest(limit, scores.values())[-1:] or [0.0]
+        best = [number for number, score in scores.items() if score >= least[0]]
+        query = """SELECT number, id FROM chunks WHERE number IN (SELECT value FROM json_each(?))
+                   UNION SELECT number, id FROM chunks WHERE id IN (SELECT value FROM json_each(?))"""
+        wanted = set(also)
+        rows = self._all(query, (json.dumps(best), json.dumps(list(wanted))))
+        found = [(str(id_), scores[int(str(number))]) for number, id_ in rows if int(str(number)) in scores]
+        found.sort(key=lambda item: (-item[1], item[0]))
+        return {id_: score for rank, (id_, score) in enumerate(found) if rank < limit or id_ in wanted}
+
+    def _match(self, words: Sequence[str]) -> str:
+        """FTS5's expression for any of the words, the rarest first as long as they match few chunks together: a word
+        that very many chunks hold tells nearly nothing, and time grows with the matches. Only such words: all of them.
+        """
+        quoted = [f'"{word}"' for word in words]
+        query = f"SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT {MATCHES + 1})"
+        counts = sorted((int(str(self._all(query, (word,))[0][0])), word) for word in quoted)
+        totals = itertools.accumulate(count for count, _ in counts)
+        rare = [word for (_, word), total in zip(counts, totals, strict=True) if total <= MATCHES]
+        return " OR ".join(rare) or " AND ".join(quoted)
 
 
 def query_words(text: str, limit: int = 64) -> list[str]:

@@ -76,9 +76,9 @@ def _candidates(index: Index, vector: Vectors, words: Sequence[str]) -> tuple[li
     writer changed it in between; the last time as it comes, since a document is read whole in any case."""
     for _ in range(ATTEMPTS):
         version = index.catalog.state("version")
-        found = index.nearest(vector, CANDIDATES).keys() | index.catalog.search(words, CANDIDATES).keys()
-        hits = index.catalog.hits(found)
-        bm25 = index.catalog.search(words, len(hits), among=found)
+        near = index.nearest(vector, CANDIDATES)
+        bm25 = index.catalog.search(words, CANDIDATES, also=near)
+        hits = index.catalog.hits(near.keys() | bm25.keys())
         if index.catalog.state("version") == version:
             break
     return hits, bm25

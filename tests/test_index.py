@@ -219,8 +219,23 @@ def test_search_ranks_by_bm25_and_scores_only_the_chunks_asked_for(index: Index)
     found = index.catalog.search(query_words("What resists? The resistance!"), 5)
     assert [index.catalog.hits([id_])[0].chunk.doc_id for id_ in found] == ["0", "1"]
     second = list(found)[1]
-    assert index.catalog.search(["resistance"], 5, among=[second]).keys() == {second}
+    assert list(index.catalog.search(["resistance"], 1, also=[second])) == list(found)
+    assert list(index.catalog.search(["resistance"], 1)) == list(found)[:1]
     assert index.catalog.search([], 5) == {}
+
+
+def test_words_that_very_many_chunks_hold_are_left_to_the_vectors(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["budget talks", "budget vote", "budget vote passed", "lighthouse budget"]
+    index.add_documents([Document(str(at), "", text, str(at), text) for at, text in enumerate(texts)])
+    whole = index.catalog.search(["lighthouse", "budget", "vote"], 5)
+    assert len(whole) == 4
+    monkeypatch.setattr("index.catalog.MATCHES", 3)
+    some = index.catalog.search(["lighthouse", "budget", "vote"], 5)
+    assert len(some) == 3 and some.keys() < whole.keys()
+    monkeypatch.setattr("index.catalog.MATCHES", 1)
+    assert len(index.catalog.search(["budget", "vote"], 5)) == 2  # both words, since neither is rare
 
 
 def test_query_words_keep_common_ones_only_when_there_are_no_others() -> None:
