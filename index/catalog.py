@@ -282,14 +282,14 @@ class Catalog:
         words best, and of those of `also` that hold any: chunk id → score, higher is better, best first, ties by id."""
         match = self._match(words)
         rows = self._all("SELECT rowid, -rank FROM words WHERE words MATCH ?", (match,)) if match else []
-        scores = {int(str(number)): float(str(score)) for number, score in rows}
+        scores: dict[int, float] = dict(rows)  # type: ignore[arg-type]
         least = heapq.nlargest(limit, scores.values())[-1:] or [0.0]
         best = [number for number, score in scores.items() if score >= least[0]]
         query = """SELECT number, id FROM chunks WHERE number IN (SELECT value FROM json_each(?))
                    UNION SELECT number, id FROM chunks WHERE id IN (SELECT value FROM json_each(?))"""
         wanted = set(also)
         rows = self._all(query, (json.dumps(best), json.dumps(list(wanted))))
-        found = [(str(id_), scores[int(str(number))]) for number, id_ in rows if int(str(number)) in scores]
+        found = [(str(id_), scores[number]) for number, id_ in rows if number in scores]
         found.sort(key=lambda item: (-item[1], item[0]))
         return {id_: score for rank, (id_, score) in enumerate(found) if rank < limit or id_ in wanted}
 

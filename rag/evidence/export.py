@@ -27,7 +27,7 @@ from rag.evidence.measure import Figure, deciding_figures, measure_all
 from rag.evidence.model import LEFT_TOKENS, WEIGHTS, WINDOW_TOKENS, EvidenceModel
 from rag.evidence.train import BATCH, Evidence
 
-NAME = "footnote-evidence-v1"
+NAME = "footnote-evidence-v2"
 LICENCE = "Apache-2.0"
 BASE = "all-MiniLM-L6-v2"
 FLOAT = "float"
@@ -42,8 +42,8 @@ ALLOWED_LOSS = 0.01
 DATA_LICENCES = """SQuAD 1.1 and 2.0 (CC BY-SA 4.0), SQuADShifts (CC BY 4.0), QAMR (MIT), Natural Questions and QED
 (CC BY-SA 3.0), COVID-QA (Apache-2.0), FairytaleQA (Apache-2.0), FEVER and Symmetric FEVER (CC BY-SA 3.0, MIT), Fool Me
 Twice, Check-COVID, Factcheck-GPT (Apache-2.0), WiCE (ODC-BY, CC BY-SA), MultiNLI (OANC), SNLI (CC BY-SA 4.0), and the
-contrast sets of CAD, Breaking NLI and MED under their own free licences. Claims made by program are made from SQuAD's
-articles."""
+contrast sets of CAD, Breaking NLI and MED under their own free licences, SelQA (Apache-2.0). Claims and questions edited
+by program are made from SQuAD's articles; other words for theirs come from WordNet (WordNet licence)."""
 
 
 def write_float(checkpoint: Path, folder: Path) -> Path:
@@ -117,7 +117,10 @@ def training_facts(checkpoint: Path, data: Path) -> dict[str, Any]:
     """How the checkpoint came about: its steps and runs, and what the mixture holds."""
     kept = torch.load(checkpoint, map_location="cpu", weights_only=True)
     folders = {"data", "out", "resume", "synonyms"}
-    runs = [{name: value for name, value in run.items() if name not in folders} for run in kept["runs"]]
+    runs = [
+        {name: Path(value).name if name == "weights" else value for name, value in run.items() if name not in folders}
+        for run in kept["runs"]
+    ]
     train, dev = mixture(data, int(runs[-1]["seed"]))
     counts = collections.Counter(example.source for example in train)
     return {
