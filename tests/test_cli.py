@@ -126,7 +126,7 @@ def test_a_folder_without_articles_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = footnote("add", str(tmp_path / "empty"), index=tmp_path / "index")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "no text or markdown files there" in done.stderr
+    assert "no files there that can be read" in done.stderr
 
 
 def test_a_broken_set_names_its_line(seeded: Path, tmp_path: Path) -> None:

@@ -108,8 +108,10 @@ def test_answers_do_not_depend_on_the_company_they_are_asked_in(model: EvidenceM
     passages = [TOWER, FILLER * 3, TOWER + FILLER, FILLER + TOWER]
     together = model.read("How tall is the tower?", passages)
     alone = [model.read("How tall is the tower?", [passage])[0] for passage in passages]
-    for one, other in zip(together, alone, strict=True):
-        assert (one.spans[0].start, one.spans[0].end) == (other.spans[0].start, other.spans[0].end)
+    for passage, one, other in zip(passages, together, alone, strict=True):
+        if TOWER in passage:  # elsewhere the best of bad spans may change with the last digit
+            assert (one.spans[0].start, one.spans[0].end) == (other.spans[0].start, other.spans[0].end)
+        assert one.spans[0].score == pytest.approx(other.spans[0].score, abs=1.0)
         assert one.null == pytest.approx(other.null, abs=1.0)  # int8 scales a batch's activations together
     assert model.read("Who?", []) == []
 
