@@ -42,8 +42,8 @@ ALLOWED_LOSS = 0.01
 DATA_LICENCES = """SQuAD 1.1 and 2.0 (CC BY-SA 4.0), SQuADShifts (CC BY 4.0), QAMR (MIT), Natural Questions and QED
 (CC BY-SA 3.0), COVID-QA (Apache-2.0), FairytaleQA (Apache-2.0), FEVER and Symmetric FEVER (CC BY-SA 3.0, MIT), Fool Me
 Twice, Check-COVID, Factcheck-GPT (Apache-2.0), WiCE (ODC-BY, CC BY-SA), MultiNLI (OANC), SNLI (CC BY-SA 4.0), and the
-contrast sets of CAD, Breaking NLI and MED under their own free licences, SelQA (Apache-2.0). Claims and questions edited
-by program are made from SQuAD's articles; other words for theirs come from WordNet (WordNet licence)."""
+contrast sets of CAD, Breaking NLI and MED under their own free licences, SelQA (Apache-2.0). Claims and questions
+edited by program are made from SQuAD's articles; other words for theirs come from WordNet (WordNet licence)."""
 
 
 def write_float(checkpoint: Path, folder: Path) -> Path:
