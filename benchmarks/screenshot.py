@@ -17,7 +17,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.browser import chromium, wait_for
 
-QUESTION = "What must the US do before Iran enters direct negotiations?"
+QUESTION = "Who denied that he had received a letter from Trump?"
 
 
 def main() -> None:

@@ -36,9 +36,9 @@ from rag.verify import features, model_support, names_of, numbers_of
 
 SUPPORT_FIT_FEATURES = ("model", "numbers", "names", "words", "negation")
 CONFIDENCE_FEATURES = ("reader", "dense", "sentence")
-# The probability is calibrated, so this reads: more likely than not the passages answer. Youden's J is flat from 0.41
-# to 0.57 (docs/log.md).
-ANSWER_AT = 0.5
+# The confidence is calibrated, so that one half is the natural place. A little below it, 29 instead of 26 of the 47
+# questions of seed.jsonl are answered rightly and as many, 22 of 27, refused (docs/log.md).
+ANSWER_AT = 0.45
 FALSE_SUPPORT = 0.05  # share of unsupported development claims that may pass the check
 QUESTIONS = 40  # answerable, and as many unanswerable ones, of each article
 
