@@ -60,9 +60,13 @@ train: $(SET_UP_DEV)
 	$(BIN)/python -m pip install --quiet --editable ".[train]"
 	$(BIN)/python -m rag.evidence.train --data $(DATA) --out $(RUNS)/stable $(ARGS)
 
-# Kill a writing process so often and look at what it leaves; `make test` does so a few times.
+# Break a writing process so often and look at what it leaves; `make test` does so a few times. The small disk takes
+# root; without it no file may grow beyond a size instead.
 faults: $(SET_UP_DEV)
-	$(BIN)/python -m tests.faults --kills 200
+	$(BIN)/python -m tests.faults --fault kill --times 200
+	$(BIN)/python -m tests.faults --fault damage --times 50
+	$(BIN)/python -m tests.faults --fault disk --times 50
+	$(BIN)/python -m tests.faults --fault server --times 50
 
 measure: $(SET_UP)
 	$(BIN)/python -m rag.evidence.measure --data $(DATA) --limit 500

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from index.embed import HashEmbedder, Vectors
 from index.settings import settings
 from rag import retrieve
 from tests.conftest import SEED
+from tests.faults import harm
 from tests.faults import main as faults
 from tests.servers import chroma_server, free_port, start_chroma
 
@@ -117,18 +117,9 @@ def test_a_word_index_and_offsets_that_do_not_agree_are_mended(folder: Path) -> 
         assert index.doctor(full=True, repair=True).ok
 
 
-def damage(store: Path, how: str) -> None:
-    if how == "deleted":
-        shutil.rmtree(store)
-        return
-    for path in sorted(path for path in store.rglob("*") if path.is_file()):
-        data = path.read_bytes()
-        path.write_bytes(random.Random(1).randbytes(len(data)) if how == "noise" else data[: len(data) // 2])
-
-
 @pytest.mark.parametrize("how", ["deleted", "truncated", "noise"])
 def test_a_chroma_folder_that_is_lost_or_damaged_is_made_anew(folder: Path, how: str) -> None:
-    damage(store_folder(folder), how)
+    harm(store_folder(folder), how, random.Random(1))
     with reopened(folder) as index:
         index.doctor(full=True, repair=True)
         assert index.doctor(full=True).ok
@@ -295,7 +286,8 @@ def test_a_server_that_goes_away_and_comes_back(tmp_path: Path, monkeypatch: pyt
         process.wait()
 
 
-def test_killed_at_random_moments_the_index_stays_whole(tmp_path: Path) -> None:
-    result = faults(tmp_path, kills=8, seed=3)
-    assert (result.kills, result.broken) == (8, [])
+@pytest.mark.parametrize(("fault", "times"), [("kill", 8), ("damage", 3), ("disk", 3), ("server", 3)])
+def test_broken_at_random_moments_the_index_stays_whole(fault: str, times: int) -> None:
+    result = faults(fault, times, seed=3)
+    assert (result.faults, result.broken) == (times, [])
     assert result.changes > 0
