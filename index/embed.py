@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -59,14 +58,13 @@ class SentenceTransformerEmbedder:
 
     @cached_property
     def _model(self) -> SentenceTransformer:
-        if Path(self._path).exists():  # a folder needs no hub; without this some loads still ask it
-            os.environ.setdefault("HF_HUB_OFFLINE", "1")
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
 
         logging.disable_progress_bar()
         try:
-            return SentenceTransformer(str(self._path), device="cpu")
+            # A folder needs no hub; without this some loads still ask it.
+            return SentenceTransformer(self._path, device="cpu", local_files_only=Path(self._path).exists())
         except (OSError, ValueError) as exc:
             raise IndexStateError(
                 f"embedder {self.name!r} could not be loaded ({_first_line(exc)}); give a folder or a name that "

@@ -13,8 +13,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """`index`: folder of the index; `embedder`: a sentence-transformers model by folder or name, `bundled` for
     the one that is installed with the program; `llm`: default of `--llm`; `lock_seconds`: how long a second
-    writer waits for the first; `chroma`: address of a Chroma server, http://host:port, instead of Chroma in this
-    process; `chroma_token`: what that server wants to see."""
+    writer waits for the first; `reranker`, `checker`: cross-encoders by folder or name, one to order the passages
+    anew and one to judge claims in place of the bundled model; `chroma`: address of a Chroma server,
+    http://host:port, instead of Chroma in this process; `chroma_token`: what that server wants to see."""
 
     model_config = SettingsConfigDict(env_prefix="FOOTNOTE_")
 
@@ -22,6 +23,8 @@ class Settings(BaseSettings):
     embedder: str = "bundled"
     llm: str = "none"
     lock_seconds: float = 10.0
+    reranker: str | None = None
+    checker: str | None = None
     chroma: str | None = None
     chroma_token: SecretStr | None = None
 

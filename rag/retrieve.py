@@ -2,7 +2,8 @@
 
 Three scores of every candidate: cosine of the question to the chunk, to its nearest sentence, and BM25. Each is put
 on the scale of the question's own candidates (z-score) and the sum is weighted. Reciprocal ranks throw away how much
-better the first is than the second and did worse (docs/log.md).
+better the first is than the second and did worse (docs/log.md). A re-ranker, where the settings name one, orders the
+best of them anew.
 """
 
 from __future__ import annotations
@@ -17,21 +18,27 @@ import numpy.typing as npt
 from index import FootnoteError, Index
 from index.catalog import Hit, query_words
 from index.embed import Vectors
+from index.settings import settings
+from rag.crossencoder import Reranker, named_reranker
 from rag.types import Passage, QuestionError
 
 MAX_QUESTION = 2000  # characters; beyond it it is a document, and the embedder reads 256 word pieces
 CANDIDATES = 50  # by each of vectors and words; together they held the right passage for 0.999 (docs/log.md)
+RERANKED = 20  # a re-ranker reads each of them whole; four times what is read for an answer
 ATTEMPTS = 5  # a writer changes the index some times a second at most, a search takes 10 ms
 
 # Fitted on questions of the development half of SQuAD 2.0, see docs/log.md.
 WEIGHTS = {"dense": 0.3, "sentence": 0.4, "words": 0.3}
 
 
-def retrieve(question: str, top_k: int = 5, index: Index | None = None) -> list[Passage]:
+def retrieve(
+    question: str, top_k: int = 5, index: Index | None = None, reranker: Reranker | None = None
+) -> list[Passage]:
     """The `top_k` passages that answer the question best, the best first, ties by chunk id.
 
-    `index`: an open one; by default that of `FOOTNOTE_INDEX`, opened once and kept. `score` compares passages of one
-    question only. Raises QuestionError for an empty or overlong question, FootnoteError for an empty index.
+    `index`: an open one; by default that of `FOOTNOTE_INDEX`, opened once and kept. `reranker`: by default that of
+    `FOOTNOTE_RERANKER`, if any. `score` compares passages of one question only. Raises QuestionError for an empty or
+    overlong question, FootnoteError for an empty index, ModelError for a re-ranker that cannot be used.
     """
     question = checked(question)
     if top_k < 1:
@@ -39,13 +46,21 @@ def retrieve(question: str, top_k: int = 5, index: Index | None = None) -> list[
     index = index or default_index()
     if not index.catalog.counts()[1]:
         raise FootnoteError(f"{index.folder}: the index is empty; add articles first: footnote add PATH")
-    return _top(fuse(index, question), top_k)
+    passages = _distinct(fuse(index, question))
+    if passages and (reranker := reranker or default_reranker()):
+        passages = rerank(question, passages, reranker)
+    return [replace(passage, rank=rank) for rank, passage in enumerate(passages[:top_k], 1)]
 
 
 @cache
 def default_index() -> Index:
     """The index of the settings, opened once in this process."""
     return Index.open()
+
+
+def default_reranker() -> Reranker | None:
+    """The re-ranker of the settings."""
+    return named_reranker(settings().reranker)
 
 
 def checked(question: str) -> str:
@@ -121,13 +136,28 @@ def _ranks(values: Vectors, ids: Sequence[str]) -> dict[int, int]:
     return {at: rank for rank, at in enumerate(order, 1)}
 
 
-def _top(passages: Sequence[Passage], limit: int) -> list[Passage]:
-    """The first `limit` of different text, ranked anew."""
+def _distinct(passages: Sequence[Passage]) -> list[Passage]:
+    """The first of each text."""
     kept: dict[str, Passage] = {}
     for passage in passages:
         kept.setdefault(" ".join(passage.text.split()), passage)
-    return [_ranked(passage, rank) for rank, passage in enumerate(list(kept.values())[:limit], 1)]
+    return list(kept.values())
 
 
-def _ranked(passage: Passage, rank: int) -> Passage:
-    return passage if passage.rank == rank else replace(passage, rank=rank)
+def rerank(question: str, passages: Sequence[Passage], reranker: Reranker) -> list[Passage]:
+    """The first `RERANKED` in the order of the re-ranker, ties by chunk id; then the others, in their own.
+
+    A score is the z-score of the re-ranker's among those it read: the scale of the fused scores, which count further
+    down the way (rag/read.py). The others go on from the lowest, as far below it as they were below the last one read.
+    """
+    read, rest = passages[:RERANKED], passages[RERANKED:]
+    found = np.array(reranker.score(question, [passage.text for passage in read]), np.float32)
+    scores, ranks = _z(found), _ranks(found, [passage.chunk.id for passage in read])
+    best = [_reranked(read[at], float(scores[at]), float(found[at]), rank) for at, rank in ranks.items()]
+    lower = best[-1].score - read[-1].score
+    return best + [replace(passage, score=round(passage.score + lower, 5)) for passage in rest]
+
+
+def _reranked(passage: Passage, score: float, signal: float, rank: int) -> Passage:
+    ranks, signals = {**passage.ranks, "reranker": rank}, {**passage.signals, "reranker": round(signal, 5)}
+    return replace(passage, score=round(score, 5), ranks=ranks, signals=signals)

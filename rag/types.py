@@ -19,7 +19,7 @@ class QuestionError(FootnoteError):
 
 
 class ModelError(FootnoteError):
-    """A language model could not be loaded or did not answer; the message says what to do."""
+    """A model could not be loaded, cannot do its job or did not answer; the message says what to do."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from index.catalog import STOPWORDS
 from index.chunk import Span, sentences
+from rag.claims import claims_of
 from rag.evidence import Evidence
 from rag.fit import Fit, logit, probability
 
@@ -41,6 +42,12 @@ class Verdict:
     probability: float
     span: Span
     reason: str
+
+
+def check_claims(sentence: str, passages: Sequence[str], evidence: Evidence, fit: Fit) -> list[list[Verdict]]:
+    """The verdicts on each claim of a sentence; a sentence that a passage repeats to the letter is one claim."""
+    copied = any(_copied(sentence, text) for text in passages)
+    return [check(claim, passages, evidence, fit) for claim in ([sentence] if copied else claims_of(sentence))]
 
 
 def check(claim: str, passages: Sequence[str], evidence: Evidence, fit: Fit) -> list[Verdict]:

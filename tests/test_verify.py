@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from rag.fit import Fit, logit, probability
-from rag.verify import check, features, invented_names, names_of, numbers_of, reason
+from rag.verify import check, check_claims, features, invented_names, names_of, numbers_of, reason
 from tests.fakes import OverlapEvidence
 
 SOURCE = "The bridge was opened by Queen Anna in 1931. It carries 12,000 cars. It does not carry trains."
@@ -96,6 +96,23 @@ def test_a_whole_sentence_repeated_is_supported_and_a_part_of_one_is_not() -> No
     assert judged("It  does not carry\ntrains.") == 1.0
     assert judged("It carries 12,000 cars. It does not carry trains.") == 1.0
     assert judged("carry trains.") < 0.5
+
+
+def test_each_claim_of_a_sentence_is_judged() -> None:
+    sentence = "Queen Anna opened the bridge in 1931, and the bridge carries 12,000 cars."
+    first, second = check_claims(sentence, [SOURCE, "Nothing here."], OverlapEvidence(), PLAIN)
+    assert [SOURCE[slice(*verdicts[0].span)] for verdicts in (first, second)] == [
+        "The bridge was opened by Queen Anna in 1931.",
+        "The bridge was opened by Queen Anna in 1931. It carries 12,000 cars.",
+    ]
+    assert first[0].probability > 0.5 > first[1].probability
+
+
+def test_a_sentence_with_two_claims_that_is_repeated_to_the_letter_is_supported() -> None:
+    sentence = "The bridge was opened in 1931, and the tunnel was closed in 1950."
+    assert len(check_claims(sentence, ["Nothing here."], Deaf(), PLAIN)) == 2
+    (verdicts,) = check_claims(sentence, ["Nothing here.", f"Rain fell. {sentence}"], Deaf(), PLAIN)
+    assert [verdict.probability == 1.0 for verdict in verdicts] == [False, True]
 
 
 @pytest.mark.parametrize("claim", ["", "!!!", "the of", "😀" * 50, "x" * 10_000])
