@@ -112,11 +112,13 @@ class Index:
     def nearest(self, vector: Vectors, limit: int) -> dict[str, float]:
         """Ids of the chunks nearest to a unit vector, shape (d,), the best first: id → cosine."""
         with self._mutex:
+            store = self.vectors
             try:
-                return self.vectors.query(vector, limit)
-            except IndexStateError:
+                return store.query(vector, limit)
+            except IndexStateError as exc:
                 self._let_go()  # a server may come back: the next question opens it anew
-                raise
+                self._store, self._seen = mend.made_anew(self, exc), self.catalog.state("version")
+                return self._store.query(vector, limit)
 
     def _let_go(self) -> None:
         if self._store is not None and self._store is not self._given:

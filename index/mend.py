@@ -15,6 +15,7 @@ import numpy as np
 
 from index import chunk as chunking
 from index.catalog import Embedded
+from index.settings import settings
 from index.types import BusyError, DoctorReport, Document, IndexStateError, Problem
 from index.vectors import VectorStore
 
@@ -39,18 +40,21 @@ def opened(index: Index) -> VectorStore:
     Where another process is writing, the store is taken as it is: that process will finish. A store that cannot be
     read at all is made anew from the catalog.
     """
+    store = None
     try:
         store = index.store(index.catalog.state("generation"))
         if in_step(index, store):
             return store
-    except IndexStateError as exc:
-        return _made_anew(index, exc)
-    try:
         with index.writing(wait=0):
             for line in reconcile(index, store):
                 log.warning("%s: %s", index.folder, line)
     except BusyError:
         pass  # not swallowed: the writer is at work on just this
+    except IndexStateError as exc:
+        if store is not None and store is not index._given:
+            store.close()
+        return made_anew(index, exc)
+    assert store is not None
     return store
 
 
@@ -59,11 +63,15 @@ def in_step(index: Index, store: VectorStore) -> bool:
     return not index.catalog.journal() and store.count() == index.catalog.counts()[1]
 
 
-def _made_anew(index: Index, reason: IndexStateError) -> VectorStore:
-    if not (index.folder / f"chroma-{index.catalog.state('generation')}").exists():
-        raise reason  # a server, or no place to write to: not for us to mend
+def made_anew(index: Index, reason: IndexStateError) -> VectorStore:
+    """The store filled from the catalog, in place of one in a folder that failed with `reason`, which is raised where
+    the store is not ours to make: on a server, or with no place to write to."""
+    folder = index.folder / f"chroma-{index.catalog.state('generation')}"
+    if index._given is not None or settings().chroma or not folder.exists():
+        raise reason
     with index.writing():
         log.warning("%s; made anew from the catalog", str(reason).split(";")[0])
+        shutil.rmtree(folder, ignore_errors=True)  # first, for its room: a damaged one may have filled the disk
         refill(index)
         return index.store(index.catalog.state("generation"))
 
@@ -146,10 +154,9 @@ def _discard(index: Index, generation: int) -> None:
     if index._given is not None:
         index._given.delete(sorted(index._given.ids() - set(index.catalog.chunk_ids())))
         return
-    folder = index.folder / f"chroma-{generation}"
-    if folder.exists():
-        shutil.rmtree(folder, ignore_errors=True)  # readers may still hold its files; what stays is swept next time
-    else:
+    # Readers may still hold its files; what stays is swept next time.
+    shutil.rmtree(index.folder / f"chroma-{generation}", ignore_errors=True)
+    if settings().chroma:
         index.store(generation).destroy()
 
 

@@ -179,13 +179,14 @@ def _ordered(scores: dict[str, float], limit: int) -> dict[str, float]:
 @contextmanager
 def _errors(place: str) -> Iterator[None]:
     """Chroma's errors as ours. Its native part raises plain RuntimeError and OSError too, and panics; its client of a
-    server lets errors of the connection through."""
+    server lets errors of the connection through; and where it could not start for want of space, it has AttributeError
+    the next time."""
     import httpx
     from chromadb.errors import ChromaError
 
     try:
         yield
-    except (ChromaError, httpx.HTTPError, RuntimeError, OSError, ValueError) as exc:
+    except (ChromaError, httpx.HTTPError, RuntimeError, OSError, ValueError, AttributeError) as exc:
         raise IndexStateError(f"{place}: the vector store failed ({_reason(exc)}); {_advice(place)}") from exc
     except BaseException as exc:
         if type(exc).__name__ != "PanicException":  # Rust's panic is no Exception and has no name to import

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from index import BusyError, Document, Index, IndexStateError
 from index.embed import HashEmbedder, Vectors
 from index.settings import settings
+from index.vectors import ChromaStore
 from rag import retrieve
 from tests.conftest import SEED
 from tests.faults import harm
@@ -124,6 +126,26 @@ def test_a_chroma_folder_that_is_lost_or_damaged_is_made_anew(folder: Path, how:
         index.doctor(full=True, repair=True)
         assert index.doctor(full=True).ok
         assert retrieve("harbour of town 7", 1, index)[0].text.startswith("The harbour of town 7 ")
+
+
+@pytest.mark.parametrize("what", ["ids", "query"])
+def test_a_store_that_opens_and_then_fails_is_made_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    works = getattr(ChromaStore, what)
+
+    def fails_at_first(self: ChromaStore, *args: Any) -> Any:
+        if self._place.endswith("chroma-0"):
+            raise IndexStateError("the store cannot be read; mend it")
+        return works(self, *args)
+
+    with reopened(folder) as index, index.catalog.transaction():
+        index.catalog.note(["under-way"])  # which makes the next opening look at all ids
+    with reopened(folder) as index:
+        monkeypatch.setattr(ChromaStore, what, fails_at_first)
+        assert retrieve("harbour of town 7", 1, index)[0].text.startswith("The harbour of town 7 ")
+        assert [path.name for path in folder.glob("chroma-*")] == ["chroma-1"]
+        assert index.doctor(full=True).ok
 
 
 class Doubled(HashEmbedder):
