@@ -16,7 +16,8 @@ FILE = Path(__file__).with_name("fit.json")
 class Fit:
     """`confidence`, `support`: logistic weights by feature, `bias` among them. `retrieval`: weight of the retrieval
     score beside the reader's. `margin`: how far below the best a second quotation may score. `answer_at`,
-    `support_at`: the probabilities from which an answer is given and a sentence is kept."""
+    `support_at`: the probabilities from which an answer is given and a sentence is kept; `sure_at`: from which the
+    first passages are enough."""
 
     version: str
     confidence: Mapping[str, float]
@@ -25,6 +26,7 @@ class Fit:
     margin: float
     answer_at: float
     support_at: float
+    sure_at: float
 
 
 @cache

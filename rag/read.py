@@ -18,6 +18,7 @@ from rag.types import Passage
 
 _PRONOUN = re.compile(r"[\"“‘(]*(?:He|She|They|It|His|Her|Their|Its|This|These|Those|That)\b")
 
+FIRST = 2  # passages read before the others; with them alone where they are sure, as many are right (docs/log.md)
 MAX_QUOTES = 3  # an answer in more places than three is a topic, not an answer
 
 
@@ -41,26 +42,38 @@ class Findings:
 
 
 def read(question: str, passages: Sequence[Passage], evidence: Evidence, fit: Fit) -> Findings:
-    """Read the passages for the answer. No quotes and confidence 0 when no passage holds a span."""
-    found = candidates(question, passages, evidence, fit)
-    if not found:
-        return Findings(0.0, ())
-    best = found[0]
-    confidence = probability(fit.confidence, confidence_features(best))
-    return Findings(confidence, _distinct([quote for quote in found if quote.score >= best.score - fit.margin]))
+    """Read the passages for the answer, the best ones first, and the others only when these leave a doubt.
 
-
-def candidates(question: str, passages: Sequence[Passage], evidence: Evidence, fit: Fit) -> list[Quote]:
-    """Every span the reader found, widened to its sentence, by joint score; ties by place."""
-    readings = evidence.read(question, [passage.text for passage in passages])
+    No quotes and confidence 0 when no passage holds a span.
+    """
     # Scores of retrieval count from the best one: their scale varies with the size of the index.
     top = max((passage.score for passage in passages), default=0.0)
-    found = [
+    found = candidates(question, passages[:FIRST], evidence, fit, top)
+    if _confidence(found, fit) < fit.sure_at:
+        found = _ordered([*found, *candidates(question, passages[FIRST:], evidence, fit, top)])
+    close = [quote for quote in found if quote.score >= found[0].score - fit.margin]
+    return Findings(_confidence(found, fit), _distinct(close))
+
+
+def candidates(
+    question: str, passages: Sequence[Passage], evidence: Evidence, fit: Fit, top: float = 0.0
+) -> list[Quote]:
+    """Every span the reader found, widened to its sentence, by joint score; ties by place. `top`: the best score of
+    retrieval."""
+    readings = evidence.read(question, [passage.text for passage in passages]) if passages else []
+    return _ordered([
         quote(passage, span, span.score + fit.retrieval * (passage.score - top))
         for passage, reading in zip(passages, readings, strict=True)
         for span in reading.spans
-    ]
-    return sorted(found, key=lambda item: (-item.score, item.passage.rank, item.start))
+    ])  # fmt: skip
+
+
+def _ordered(quotes: Sequence[Quote]) -> list[Quote]:
+    return sorted(quotes, key=lambda item: (-item.score, item.passage.rank, item.start))
+
+
+def _confidence(found: Sequence[Quote], fit: Fit) -> float:
+    return probability(fit.confidence, confidence_features(found[0])) if found else 0.0
 
 
 def quote(passage: Passage, span: Span, score: float) -> Quote:

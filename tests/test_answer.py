@@ -22,6 +22,7 @@ FIT = Fit(
     margin=0.5,
     answer_at=0.5,
     support_at=0.5,
+    sure_at=2.0,
 )
 QUESTION = "Who denied he has received any letter from Trump?"
 TRUE = "Khamenei denied he has received any letter from Trump."

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.evidence.claims import edited, sentence_spans, statement, without_clause
+from rag.evidence.claims import edit_roles, edited, sentence_spans, statement, with_gap, without_clause
 from rag.evidence.data import Example, cropped, is_dev, unspaced
 from rag.evidence.measure import auroc, caught, token_f1
 from rag.evidence.model import WEIGHTS, EvidenceError, EvidenceModel, Reading, Span, _reading
@@ -150,8 +150,11 @@ def test_many_claims_keep_their_order(model: EvidenceModel) -> None:
 # ---- the weight file
 
 
+FILES = (WEIGHTS.name, "words.bin", "tokenizer.json")
+
+
 def copy_of_weights(folder: Path) -> Path:
-    for name in (WEIGHTS.name, "tokenizer.json", "card.json"):
+    for name in (*FILES, "card.json"):
         shutil.copyfile(WEIGHTS.parent / name, folder / name)
     return folder / WEIGHTS.name
 
@@ -159,7 +162,7 @@ def copy_of_weights(folder: Path) -> Path:
 def test_an_altered_file_is_refused(tmp_path: Path) -> None:
     path = copy_of_weights(tmp_path)
     assert EvidenceModel.load(path).name.startswith("footnote-evidence")
-    for name in (WEIGHTS.name, "tokenizer.json"):
+    for name in FILES:
         whole = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
         with pytest.raises(EvidenceError, match=r"was altered.*install"):
@@ -173,6 +176,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = copy_of_weights(tmp_path)
     path.unlink()
     with pytest.raises(EvidenceError, match=WEIGHTS.name):
+        EvidenceModel.load(path)
+
+
+def test_a_card_without_marks_is_refused(tmp_path: Path) -> None:
+    path = copy_of_weights(tmp_path)
+    card = json.loads((tmp_path / "card.json").read_text())
+    (tmp_path / "card.json").write_text(json.dumps(card | {"marks": {"read": 5}}))
+    with pytest.raises(EvidenceError, match="does not describe"):
         EvidenceModel.load(path)
 
 
@@ -218,6 +229,26 @@ def test_edits_are_not_in_the_context() -> None:
         kinds.add(made[0])
         assert made[1] not in context
     assert {"number", "month"} <= kinds
+
+
+@pytest.mark.parametrize(
+    ("claim", "swapped"),
+    [
+        ("In 1905 Anna Berg defeated Karl Lund.", "In 1905 Karl Lund defeated Anna Berg."),
+        ("By then Oslo fought against Norway.", "By then Norway fought against Oslo."),
+        ("The rest of Norway was in Europe.", None),  # a copula tells nothing of who does what to whom
+        ("He met Anna Berg and Karl Lund.", None),
+    ],
+)
+def test_two_names_change_roles(claim: str, swapped: str | None) -> None:
+    assert edit_roles(claim, claim, random.Random(1)) == swapped
+
+
+def test_a_gap_stands_for_what_the_passage_holds_once() -> None:
+    passage = "Anna Berg met Karl Lund in Oslo. Anna Berg left."
+    made = {with_gap("Anna Berg met Karl Lund.", passage, random.Random(seed)) for seed in range(20)}
+    assert made == {("Anna Berg met what?", "Karl Lund")}
+    assert with_gap("She came.", passage, random.Random(1)) is None
 
 
 def test_a_clause_is_dropped_whole() -> None:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from index.types import Chunk
 from rag.evidence import Reading, Span
-from rag.fit import Fit
+from rag.fit import Fit, probability
 from rag.read import MAX_QUOTES, quote, read
 from rag.types import Passage
 
-FIT = Fit("test", {"bias": 0.0, "reader": 1.0}, {"bias": 0.0}, retrieval=2.0, margin=1.0, answer_at=0.5, support_at=0.5)
+FIT = Fit(
+    "test",
+    {"bias": 0.0, "reader": 1.0},
+    {"bias": 0.0},
+    retrieval=2.0,
+    margin=1.0,
+    answer_at=0.5,
+    support_at=0.5,
+    sure_at=2.0,
+)
 
 
 def passage(text: str, start: int = 100, score: float = 0.0, rank: int = 1, doc: str = "d") -> Passage:
@@ -84,3 +94,20 @@ def test_nothing_found_is_confidence_zero() -> None:
     found = read("What fell?", [passage("Rain fell.")], Fixed(), FIT)
     assert (found.confidence, found.quotes) == (0.0, ())
     assert read("What fell?", [], Fixed(), FIT).quotes == ()
+
+
+def test_the_later_passages_are_read_only_when_the_first_two_leave_a_doubt() -> None:
+    asked: list[int] = []
+
+    class Counting(Fixed):
+        def read(self, question: str, passages: Sequence[str]) -> list[Reading]:
+            asked.append(len(passages))
+            return super().read(question, passages)
+
+    places = [passage("Rain fell."), passage("Fog lay.", start=300), passage("Snow fell.", start=500)]
+    sure = replace(FIT, sure_at=probability(FIT.confidence, {"reader": 2.0}))
+    found = read("What fell?", places, Counting(Rain=2.0, Snow=5.0), sure)
+    assert (asked, found.quotes[0].short) == ([2], "Rain")
+    asked.clear()
+    found = read("What fell?", places, Counting(Rain=1.9, Snow=5.0), sure)
+    assert (asked, found.quotes[0].short) == ([2, 1], "Snow")

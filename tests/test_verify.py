@@ -20,6 +20,7 @@ PLAIN = Fit(
     margin=1.0,
     answer_at=0.5,
     support_at=0.5,
+    sure_at=2.0,
 )
 
 

@@ -6,6 +6,7 @@ Knows text only: no files, no model. Everything is drawn from a `random.Random` 
 import random
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9])")
 # Dots after these do not end a sentence.
@@ -43,6 +44,11 @@ OPPOSITES = {
     "accepted": "rejected", "rejected": "accepted", "allowed": "forbade", "above": "below", "male": "female",
     "female": "male", "positive": "negative", "negative": "positive", "left": "right", "with": "without",
 }  # fmt: skip
+# What lies between two names that do something to each other: "defeated", "was taken by", "sold the city to".
+ROLES = re.compile(
+    r"\s(?!(?:is|was|are|were|and|or|of|in|at)\s\S*\s?$)(?:[a-z]+\s){0,3}(?:[a-z]+(?:ed|ught|old|ook|ave|on)|[a-z]+s)\s"
+    r"(?:(?:by|to|from|against|over|the)\s){0,2}"
+)
 OPPOSITE = re.compile(r"\b(?:" + "|".join(OPPOSITES) + r")\b")
 
 
@@ -267,6 +273,15 @@ def edit_opposite(claim: str, context: str, rng: random.Random) -> str | None:
     return swap(claim, match.span(), OPPOSITES[match.group()]) if match else None
 
 
+def edit_roles(claim: str, context: str, rng: random.Random) -> str | None:
+    """Two names of the claim in each other's places, where a few words with a verb that is no copula lie between."""
+    found = [(a, b) for a, b in pairwise(names(claim)) if ROLES.fullmatch(claim[a[1] : b[0]])]
+    if not found:
+        return None
+    first, second = rng.choice(found)
+    return swap(swap(claim, second, claim[slice(*first)]), first, claim[slice(*second)])
+
+
 # Negations are drawn least: a model that sees too many learns that "not" alone means false.
 EDITS = {
     "number": edit_number,
@@ -274,8 +289,9 @@ EDITS = {
     "name": edit_name,
     "opposite": edit_opposite,
     "negation": edit_negation,
+    "roles": edit_roles,
 }
-EDIT_WEIGHTS = {"number": 4, "month": 2, "name": 5, "opposite": 2, "negation": 1.5}
+EDIT_WEIGHTS = {"number": 4, "month": 2, "name": 5, "opposite": 2, "negation": 1.5, "roles": 3}
 
 
 def edited(claim: str, context: str, rng: random.Random) -> tuple[str, str] | None:
@@ -286,6 +302,16 @@ def edited(claim: str, context: str, rng: random.Random) -> tuple[str, str] | No
         if made and made.lower() not in context.lower() and made != claim:
             return kind, made
     return None
+
+
+def with_gap(claim: str, passage: str, rng: random.Random) -> tuple[str, str] | None:
+    """(claim with "what" in place of a name or number that the passage holds once, what stood there); None without."""
+    spans = [*names(claim), *(match.span() for match in NUMBER.finditer(claim))]
+    once = [span for span in spans if passage.count(claim[slice(*span)]) == 1]
+    if not once:
+        return None
+    span = rng.choice(sorted(once))
+    return swap(claim, span, "what").rstrip(".") + "?", claim[slice(*span)]
 
 
 def without_clause(sentence: str) -> str | None:

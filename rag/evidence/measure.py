@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rag.evidence.data import Example, mixture, read_json
+from rag.evidence.claims import overlap, sentences
+from rag.evidence.data import Example, mixture, read_json, read_lines
 from rag.evidence.model import EvidenceModel, Reading
 
 RESAMPLES = 1000
@@ -123,6 +124,25 @@ def elsewhere(data: Path, rng: random.Random) -> list[Question]:
     return made
 
 
+def cited_answers(data: Path) -> list[Example]:
+    """Sentences of MT-RAG's reference answers with the passages they were written from, and with those of the turn of
+    another conversation that shares most words with them. Never trained on."""
+    turns = [turn for turn in read_lines(data / "conversation/mtrag-half.jsonl")
+             if turn["answerability"] == ["ANSWERABLE"] and turn["contexts"]]  # fmt: skip
+    texts = ["\n\n".join(context["text"].strip() for context in turn["contexts"]) for turn in turns]
+    made = []
+    for turn, text in zip(turns, texts, strict=True):
+        own = turn["conversation_id"]
+        others = [other for there, other in zip(turns, texts, strict=True) if there["conversation_id"] != own]
+        for claim in sentences(turn["targets"][0]["text"]):
+            words = re.findall(r"\w{4,}", claim.lower())
+            if len(words) > 2:
+                nearest = max(others, key=lambda other: overlap(other, words))
+                made += [Example("support", claim, passage, "mtrag", own, label=label)
+                         for passage, label in ((text, 1.0), (nearest, 0.0))]  # fmt: skip
+    return made
+
+
 def sample(items: Sequence[Any], limit: int) -> list[Any]:
     """At most `limit` items, always the same ones."""
     return list(items) if len(items) <= limit else random.Random(0).sample(list(items), limit)
@@ -175,7 +195,7 @@ LABELLED = ("fever", "fool_me_twice", "check_covid", "fever_symmetric", "factche
 MADE = ("made-statement", "made-sentence", "made-shortened")
 
 
-def support_figures(model: EvidenceModel, dev: Sequence[Example], limit: int) -> list[Figure]:
+def support_figures(model: EvidenceModel, data: Path, dev: Sequence[Example], limit: int) -> list[Figure]:
     """Support against not, for each labelled set and for claims made by program; edits caught at 5% false alarms."""
     by_source: dict[str, list[Example]] = collections.defaultdict(list)
     for example in dev:
@@ -184,6 +204,8 @@ def support_figures(model: EvidenceModel, dev: Sequence[Example], limit: int) ->
     for source in LABELLED:
         examples = sample(by_source[source], limit)
         figures.append(figure(f"{source}.auroc", judged(model, examples), [e.label for e in examples], auroc))
+    cited = sample(cited_answers(data), limit)
+    figures.append(figure("mtrag.auroc", judged(model, cited), [e.label for e in cited], auroc))
     true = judged(model, sample([e for source in MADE for e in by_source[source]], limit))
     edits = {source: judged(model, sample(examples, limit // 2)) for source, examples in sorted(by_source.items())
              if source.startswith("edit-")}  # fmt: skip
@@ -201,7 +223,7 @@ def judged(model: EvidenceModel, examples: Sequence[Example]) -> list[float]:
 
 def measure_all(model: EvidenceModel, data: Path, dev: Sequence[Example], limit: int) -> list[Figure]:
     """Every development figure of a model; at most `limit` items a set."""
-    return reading_figures(model, data, dev, limit) + support_figures(model, dev, limit)
+    return reading_figures(model, data, dev, limit) + support_figures(model, data, dev, limit)
 
 
 def deciding_figures(model: EvidenceModel, data: Path, dev: Sequence[Example], limit: int) -> list[Figure]:

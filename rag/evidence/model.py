@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 WEIGHTS = Path(__file__).parent / "weights" / "model.int8.onnx"
-READ_MARK, SUPPORT_MARK, CLS, SEP, PAD = 1, 2, 101, 102, 0  # [unused0] and [unused1] tell the encoder its job
 LEFT_TOKENS = 96  # of the question or claim; the rest of a longer one is not seen
 WINDOW_TOKENS = 256  # the longest input it was trained on
 OVERLAP_TOKENS = 64  # two neighbouring windows share so many, so that a shorter answer is whole in one of them
 ANSWER_TOKENS = 30  # of the longest span; 99 of 100 answers in SQuAD are shorter
 SPANS = 3
 BATCH = 16  # inputs a run: at most 16 x 256 tokens, which bounds memory whatever is asked
+PADDED = 1.2  # the longest input of a run is at most so many times as long as the shortest
 THREADS = 2
 
 Floats = npt.NDArray[np.float32]
@@ -62,6 +62,17 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Marks:
+    """Token ids that frame an input; `read` and `support`, unused words of the vocabulary, tell the encoder its job."""
+
+    first: int
+    separator: int
+    padding: int
+    read: int
+    support: int
+
+
+@dataclass(frozen=True)
 class _Window:
     """One input. `owner`: the passage it is cut from; `first`: where the passage's tokens begin; `offsets`: theirs."""
 
@@ -74,10 +85,11 @@ class _Window:
 class EvidenceModel:
     """One encoder, two jobs. Safe to share between threads."""
 
-    def __init__(self, name: str, session: InferenceSession, tokenizer: Tokenizer) -> None:
+    def __init__(self, name: str, session: InferenceSession, tokenizer: Tokenizer, marks: Marks) -> None:
         self.name = name
         self._session = session
         self._tokenizer = tokenizer
+        self._marks = marks
 
     @classmethod
     def load(cls, path: Path | None = None) -> EvidenceModel:
@@ -88,7 +100,7 @@ class EvidenceModel:
         import onnxruntime  # here, so that importing the package stays fast
 
         path = path or WEIGHTS
-        card = _checked_card(path)
+        name, marks = _checked_card(path)
         tokenizer = Tokenizer.from_file(str(path.parent / "tokenizer.json"))
         tokenizer.no_truncation()
         tokenizer.no_padding()
@@ -96,12 +108,14 @@ class EvidenceModel:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = THREADS, 1
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        return cls(str(card["name"]), session, tokenizer)
+        return cls(name, session, tokenizer, marks)
 
     def read(self, question: str, passages: Sequence[str]) -> list[Reading]:
         """One reading for each passage, in their order. Long passages are read in overlapping windows."""
         left = self._left(question)
-        windows = [window for at, text in enumerate(passages) for window in self._windows(READ_MARK, left, text, at)]
+        windows = [
+            window for at, text in enumerate(passages) for window in self._windows(self._marks.read, left, text, at)
+        ]
         found: list[list[tuple[Span, float]]] = [[] for _ in passages]
         for window, start, end, _ in self._run(windows):
             found[window.owner] += _spans(window, start, end)
@@ -117,7 +131,7 @@ class EvidenceModel:
             window
             for at, (claim, passage) in enumerate(pairs)
             if (left := self._left(claim))
-            for window in self._windows(SUPPORT_MARK, left, passage, at)
+            for window in self._windows(self._marks.support, left, passage, at)
         ]
         for window, _, _, logit in self._run(windows):
             best[window.owner] = max(best[window.owner], float(1 / (1 + np.exp(-logit))))
@@ -134,33 +148,31 @@ class EvidenceModel:
         for start in range(0, max(1, len(encoding.ids) - OVERLAP_TOKENS), room - OVERLAP_TOKENS):
             ids = encoding.ids[start : start + room]
             if ids:
-                whole = [CLS, mark, *left, SEP, *ids, SEP]
+                whole = [self._marks.first, mark, *left, self._marks.separator, *ids, self._marks.separator]
                 yield _Window(owner, whole, len(left) + 3, encoding.offsets[start : start + room])
 
     def _run(self, windows: list[_Window]) -> Iterator[tuple[_Window, Floats, Floats, float]]:
         """(window, start logits, end logits, support logit), inputs of like length together."""
-        ready = sorted(windows, key=lambda window: len(window.ids))
-        for at in range(0, len(ready), BATCH):
-            batch = ready[at : at + BATCH]
-            start, end, support = self._session.run(None, _feed(batch))
+        for batch in _batches(windows):
+            start, end, support = self._session.run(None, _feed(batch, self._marks.padding))
             yield from zip(batch, start, end, support.tolist(), strict=True)
 
 
-def _checked_card(path: Path) -> dict[str, Any]:
-    """The model card beside the weights, after each file it names was compared with its hash."""
+def _checked_card(path: Path) -> tuple[str, Marks]:
+    """What the card beside the weights says of them, after each file it names was compared with its hash."""
     mend = "install the package again, or run `python -m rag.evidence.export`"
     try:
         card: dict[str, Any] = json.loads((path.parent / "card.json").read_text(encoding="utf-8"))
         for name, expected in {**card["sha256"], path.name: card["sha256"][path.name]}.items():
             if hashlib.sha256((path.parent / name).read_bytes()).hexdigest() != expected:
                 raise EvidenceError(f"the evidence model's file {path.parent / name} was altered: {mend}")
+        return str(card["name"]), Marks(**card["marks"])
     except OSError as exc:
         raise EvidenceError(f"the evidence model's file {exc.filename} cannot be read: {mend}") from exc
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise EvidenceError(
             f"the evidence model's card in {path.parent} does not describe {path.name}: {mend}"
         ) from exc
-    return card
 
 
 def _encodable(text: str) -> str:
@@ -168,16 +180,27 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _feed(batch: list[_Window]) -> dict[str, npt.NDArray[np.int64]]:
-    """Padded inputs of a batch: ids, mask and types (1 in the passage), each (n, tokens)."""
+def _batches(windows: list[_Window]) -> Iterator[list[_Window]]:
+    """Inputs of like length together, since padding costs as much time as text."""
+    batch: list[_Window] = []
+    for window in sorted(windows, key=lambda window: len(window.ids)):
+        if batch and (len(batch) == BATCH or len(window.ids) > PADDED * len(batch[0].ids)):
+            yield batch
+            batch = []
+        batch.append(window)
+    if batch:
+        yield batch
+
+
+def _feed(batch: list[_Window], padding: int) -> dict[str, npt.NDArray[np.int64]]:
+    """Padded inputs of a batch: ids and mask, each (n, tokens)."""
     width = max(len(window.ids) for window in batch)
-    ids = np.full((len(batch), width), PAD, dtype=np.int64)
-    mask, types = np.zeros_like(ids), np.zeros_like(ids)
+    ids = np.full((len(batch), width), padding, dtype=np.int64)
+    mask = np.zeros_like(ids)
     for row, window in enumerate(batch):
         ids[row, : len(window.ids)] = window.ids
         mask[row, : len(window.ids)] = 1
-        types[row, window.first : len(window.ids)] = 1
-    return {"ids": ids, "mask": mask, "types": types}
+    return {"ids": ids, "mask": mask}
 
 
 def _spans(window: _Window, start: Floats, end: Floats) -> list[tuple[Span, float]]:
