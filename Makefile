@@ -7,7 +7,7 @@ SET_UP_DEV := .venv/.set-up-dev
 export HF_HUB_OFFLINE := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: chat test check install browser bench bench-size eval faults train measure fit clean
+.PHONY: chat test check install browser bench bench-size eval faults train lies measure fit clean
 
 chat: install
 	$(BIN)/footnote add seeds
@@ -67,6 +67,10 @@ faults: $(SET_UP_DEV)
 	$(BIN)/python -m tests.faults --fault damage --times 50
 	$(BIN)/python -m tests.faults --fault disk --times 50
 	$(BIN)/python -m tests.faults --fault server --times 50
+
+# How many of a model's lies reach the reader, on DATA: some ten minutes.
+lies: $(SET_UP_DEV)
+	$(BIN)/python -m benchmarks.drafts --data $(DATA)
 
 measure: $(SET_UP)
 	$(BIN)/python -m rag.evidence.measure --data $(DATA) --limit 500

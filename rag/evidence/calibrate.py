@@ -15,7 +15,7 @@ import json
 import random
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -192,17 +192,22 @@ def fit_confidence(asked: Sequence[Asked], found: Sequence[Sequence[Quote]], wei
 
 
 def foreign(examples: Sequence[Any], rng: random.Random) -> list[Any]:
-    """Supported claims made false with a name or number that their passage does not hold: what language models
-    invent, and what the edits of `claims.py`, which swap within a passage, do not show."""
+    """Supported claims made false by invention: what language models do, and what the edits of `claims.py`, which
+    exchange within a passage, do not show."""
     made = []
     for example in examples:
-        other = rng.choice(examples)
-        for find in (names_of, lambda text: sorted(numbers_of(text) & set(text.split()))):
-            own, theirs = find(example.left), [word for word in find(other.left) if word not in example.passage]
-            if own and theirs:
-                claim = example.left.replace(own[0], theirs[0])
-                made.append(replace(example, left=claim, label=0.0, source="foreign", start=-1, end=-1))
+        for claim in invented(example.left, example.passage, rng.choice(examples).left):
+            made.append(replace(example, left=claim, label=0.0, source="foreign", start=-1, end=-1))
     return made
+
+
+def invented(claim: str, passage: str, other: str) -> Iterator[str]:
+    """The claim with its first name, and with its first number, replaced by one of another text that its passage does
+    not hold."""
+    for find in (names_of, lambda text: sorted(numbers_of(text) & set(text.split()))):
+        own, theirs = find(claim), [word for word in find(other) if word not in passage]
+        if own and theirs:
+            yield claim.replace(own[0], theirs[0])
 
 
 def fit_support(data: Path, evidence: EvidenceModel, per_source: int) -> dict[str, Any]:

@@ -44,10 +44,12 @@ OPPOSITES = {
     "accepted": "rejected", "rejected": "accepted", "allowed": "forbade", "above": "below", "male": "female",
     "female": "male", "positive": "negative", "negative": "positive", "left": "right", "with": "without",
 }  # fmt: skip
-# What lies between two names that do something to each other: "defeated", "was taken by", "sold the city to".
+# What lies between two names of which one does something to the other: "defeated", "was taken by", "sold the city to".
+# Not what names one thing twice ("known as"), nor what holds both ways ("married").
 ROLES = re.compile(
-    r"\s(?!(?:is|was|are|were|and|or|of|in|at)\s\S*\s?$)(?:[a-z]+\s){0,3}(?:[a-z]+(?:ed|ught|old|ook|ave|on)|[a-z]+s)\s"
-    r"(?:(?:by|to|from|against|over|the)\s){0,2}"
+    r"\s(?:(?:had|has|have|was|were|is|are|later|then|also|first)\s){0,2}"
+    r"(?!(?:is|was|has|as|its|this|his|us|named|called|used|based|located|situated|married|joined|allied|united)\s)"
+    r"(?:[a-z]{2,}(?:ed|ught|old|ook|ave|ew)|won|[a-z]{3,}s)\s(?:[a-z]+\s){0,2}(?:(?:by|to|from|against|over|the|of)\s){0,2}"
 )
 OPPOSITE = re.compile(r"\b(?:" + "|".join(OPPOSITES) + r")\b")
 
@@ -291,7 +293,7 @@ EDITS = {
     "negation": edit_negation,
     "roles": edit_roles,
 }
-EDIT_WEIGHTS = {"number": 4, "month": 2, "name": 5, "opposite": 2, "negation": 1.5, "roles": 3}
+EDIT_WEIGHTS = {"number": 4, "month": 2, "name": 5, "opposite": 2, "negation": 1.5, "roles": 8}
 
 
 def edited(claim: str, context: str, rng: random.Random) -> tuple[str, str] | None:

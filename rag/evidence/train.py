@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from rag.evidence.base import base_model
-from rag.evidence.data import Example, cropped, mixture
+from rag.evidence.data import Example, by_program, cropped, mixture
 from rag.evidence.model import LEFT_TOKENS, Marks
 from rag.evidence.restore import restore
 from rag.evidence.synonyms import Synonyms
@@ -33,7 +33,9 @@ BATCH = 16
 # Windows of so many tokens, drawn for each example: most short because short is cheap and passages are mostly short,
 # some at the length that is used when answering.
 WINDOWS, WINDOW_WEIGHTS = (96, 128, 160, 224), (45, 30, 15, 10)
-SHORTEST_PASSAGE = 80  # tokens; a long claim gets a wider window rather than no passage
+# Claims made by program are judged by a sentence or two, as a drafted answer's are.
+CLAIM_WINDOWS, CLAIM_WINDOW_WEIGHTS = (64, 96, 128, 192), (35, 30, 20, 15)
+SHORTEST_PASSAGE = 40  # tokens; a long claim gets a wider window rather than no passage
 REWORDED = 0.15  # share of the examples put in other words, and of the words in them that are exchanged
 REWORDED_WORDS = 0.7
 MARKS = Marks(first=0, separator=2, padding=1, read=5, support=6)  # <s>, </s>, <pad>, [unused0] and [unused1]
@@ -119,18 +121,37 @@ def answer_tokens(example: Example, passage: Encoding, room: int) -> tuple[int, 
     return (inside[0], inside[-1]) if inside else (room, room)
 
 
+def together(examples: Sequence[Example]) -> list[list[Example]]:
+    """The examples in groups that share a batch: the claims made of one passage, true and edited, teach by what
+    differs between them. Every other example is a group by itself."""
+    groups: dict[object, list[Example]] = {}
+    for at, example in enumerate(examples):
+        groups.setdefault(example.passage if by_program(example) else at, []).append(example)
+    return list(groups.values())
+
+
+def window_of(group: Sequence[Example], rng: random.Random) -> int:
+    """The tokens of a group's inputs."""
+    made = by_program(group[0])
+    return rng.choices(CLAIM_WINDOWS if made else WINDOWS, CLAIM_WINDOW_WEIGHTS if made else WINDOW_WEIGHTS)[0]
+
+
 def batches(examples: Sequence[Example], seed: int, tokenizer: Tokenizer, synonyms: Synonyms | None = None
             ) -> Iterator[list[Row]]:  # fmt: skip
     """Batches for ever, each of rows of like length; every pass over the examples in another order."""
     rng = random.Random(seed)
+    groups = together(examples)
     while True:
-        order = rng.sample(range(len(examples)), len(examples))
+        order = rng.sample(range(len(groups)), len(groups))
         for at in range(0, len(order), BATCH * 64):
-            drawn = [in_other_words(examples[i], synonyms, rng) for i in order[at : at + BATCH * 64]]
-            windows = rng.choices(WINDOWS, WINDOW_WEIGHTS, k=len(drawn))
-            rows = [encode(each, window, tokenizer, rng) for each, window in zip(drawn, windows, strict=True)]
-            ready = sorted((row for row in rows if row), key=lambda row: len(row.ids))
-            cut = [ready[i : i + BATCH] for i in range(0, len(ready), BATCH)]
+            ready = []
+            for group in (groups[i] for i in order[at : at + BATCH * 64]):
+                window = window_of(group, rng)
+                rows = [encode(in_other_words(each, synonyms, rng), window, tokenizer, rng) for each in group]
+                ready.append([row for row in rows if row])
+            ready.sort(key=lambda rows: max((len(row.ids) for row in rows), default=0))
+            flat = [row for rows in ready for row in rows]
+            cut = [flat[i : i + BATCH] for i in range(0, len(flat), BATCH)]
             rng.shuffle(cut)
             yield from cut
 

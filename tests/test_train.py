@@ -1,0 +1,50 @@
+"""The batches that the evidence model learns from."""
+
+from __future__ import annotations
+
+import itertools
+
+from tokenizers import Tokenizer
+
+from rag.evidence.data import Example
+from rag.evidence.model import WEIGHTS
+from rag.evidence.train import BATCH, CLAIM_WINDOWS, MARKS, batches, together
+
+
+def claims(passage: int) -> list[Example]:
+    text = f"Town {passage} lies on a river. It has a bridge of {passage + 20} arches."
+    return [
+        Example("support", f"Town {passage} has a bridge.", text, "made-statement", "towns", label=1.0),
+        Example("support", f"Town {passage} has no bridge.", text, "edit-negation", "towns", label=0.0),
+    ]
+
+
+def questions(count: int) -> list[Example]:
+    return [
+        Example("read", f"Where is house {n}?", "It stands in Oslo.", "squad", "o", 14, 18, 1.0) for n in range(count)
+    ]
+
+
+def test_claims_of_one_passage_stay_together_and_questions_do_not() -> None:
+    groups = together([*claims(1), *questions(2), *claims(2)])
+    assert sorted(map(len, groups)) == [1, 1, 2, 2]
+    assert all(len({example.passage for example in group}) == 1 for group in groups)
+
+
+def test_a_pass_holds_every_example_once_and_a_true_claim_beside_its_edit() -> None:
+    tokenizer = Tokenizer.from_file(str(WEIGHTS.parent / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    examples = [example for number in range(40) for example in claims(number)] + questions(16)
+    drawn = list(itertools.islice(batches(examples, 3, tokenizer), len(examples) // BATCH))
+    rows = [row for batch in drawn for row in batch]
+    assert len({tuple(row.ids) for row in rows}) == len(rows) == len(examples)
+    assert sum(row.read for row in rows) == 16
+    for row in rows:
+        mark = MARKS.read if row.read else MARKS.support
+        assert row.ids[:2] == [MARKS.first, mark]
+        assert row.ids[-1] == MARKS.separator
+        assert len(row.ids) <= max(CLAIM_WINDOWS)
+    for batch in drawn:
+        labels = [row.label for row in batch if not row.read]
+        assert sum(labels) == len(labels) / 2, "an edit in another batch than its claim"
