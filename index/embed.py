@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -48,13 +49,14 @@ def named_embedder(name: str) -> Embedder:
 
 
 class SentenceTransformerEmbedder:
-    """Any sentence-transformers model, by folder or name.
+    """Any sentence-transformers model, by folder or name. Safe to share between threads.
 
     Loaded at the first text, not before: the import of torch takes seconds.
     """
 
     def __init__(self, model: str) -> None:
         self.name = self._path = model
+        self._one_at_a_time = Lock()  # the library sets its tokenizer's padding for each call, and loads only once
 
     @cached_property
     def _model(self) -> SentenceTransformer:
@@ -85,13 +87,14 @@ class SentenceTransformerEmbedder:
     def embed(self, texts: Sequence[str]) -> Vectors:
         if not texts:
             return np.zeros((0, self.dimension), np.float32)
-        vectors = self._model.encode(
-            [clean(text) for text in texts],
-            batch_size=BATCH,
-            normalize_embeddings=True,
-            show_progress_bar=False,
-            convert_to_numpy=True,
-        )
+        with self._one_at_a_time:
+            vectors = self._model.encode(
+                [clean(text) for text in texts],
+                batch_size=BATCH,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+                convert_to_numpy=True,
+            )
         return np.asarray(vectors, np.float32)
 
 

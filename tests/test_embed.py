@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,14 @@ def test_the_same_text_alone_and_in_a_batch(embedder: Embedder) -> None:
     alone, batch = embedder.embed(["The river rose."])[0], embedder.embed(texts)
     assert alone @ batch[1] > 0.995  # eight bits are scaled to the batch
     assert np.array_equal(batch, embedder.embed(texts))
+
+
+def test_threads_share_one_embedder(embedder: Embedder) -> None:
+    texts = [f"{word} " * (at + 1) for at, word in enumerate("the bridge was opened by the queen in may".split())]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda text: embedder.embed([text])[0], texts * 3))
+    alone = [embedder.embed([text])[0] for text in texts] * 3
+    assert np.allclose(together, alone, atol=1e-5)
 
 
 def test_near_and_far(embedder: Embedder) -> None:
