@@ -1,7 +1,6 @@
 """What a passage might say in a claim's stead: the claim with one thing of it exchanged for another. Pure.
 
-A claim with a wrong name differs from a true one by a word, and a model's probability for it is often high all the
-same. Beside its rivals it is judged fairly: what they share cancels out, and the one that is true mostly scores best.
+A claim that falls often differs from a true one by a word. The rival that the passage supports tells a person which.
 """
 
 from __future__ import annotations
@@ -16,20 +15,17 @@ from rag.evidence.claims import NUMBER, OPPOSITE, OPPOSITES, edit_negation, name
 EACH = 3  # of a passage's names or numbers, those most like the claim's own: with more, time grows and little is found
 MOST = 12  # of one claim: a sentence with many names has a hundred
 
-KINDS = ("name", "roles", "number", "word")
 
-
-def rivals(claim: str, passage: str) -> list[tuple[str, str]]:
-    """At most `MOST` of (kind, rival), no two alike, none that is the claim itself."""
+def rivals(claim: str, passage: str) -> list[str]:
+    """At most `MOST` rivals, no two alike, none that is the claim itself."""
     own, numbers = names(claim), _numbers(claim)
     found = [
-        *(("roles", text) for text in _roles(claim, own)),
-        *(("name", text) for text in _exchanged(claim, own, passage, names, _words)),
-        *(("number", text) for text in _exchanged(claim, numbers, passage, _numbers, len)),
-        *(("word", text) for text in _turned(claim, passage)),
+        *_roles(claim, own),
+        *_exchanged(claim, own, passage, names, _words),
+        *_exchanged(claim, numbers, passage, _numbers, len),
+        *_turned(claim, passage),
     ]
-    kinds = {text: kind for kind, text in reversed(found) if text != claim}
-    return [(kind, text) for text, kind in reversed(kinds.items())][:MOST]
+    return [text for text in dict.fromkeys(found) if text != claim][:MOST]
 
 
 def _numbers(text: str) -> list[Span]:

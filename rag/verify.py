@@ -1,15 +1,14 @@
 """Is a claim supported by the passage it cites? Rules a person can follow and the evidence model, joined by a fit.
 
-The model judges the claim, and beside it the claim's rivals (`rag/rivals.py`). Each rule is also the reason that is
-given when a claim falls: a number that the passage does not hold, a name that it does not hold, a negation turned, a
-rival that is better supported, words about something else.
+Each rule is also the reason that is given when a claim falls: a number that the passage does not hold, a name that it
+does not hold, a negation turned, words about something else; or the claim's rival (`rag/rivals.py`) that it supports.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from index.catalog import STOPWORDS
@@ -17,7 +16,7 @@ from index.chunk import Span, sentences
 from rag.claims import claims_of
 from rag.evidence import Evidence
 from rag.fit import Fit, logit, probability
-from rag.rivals import KINDS, rivals
+from rag.rivals import rivals
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
@@ -34,9 +33,7 @@ _NUMBER_WORDS = dict(
         strict=True,
     )
 )
-RIVALS_FROM = 0.1  # a claim that the model holds for less likely falls anyway, and its rivals need no time
-MARGIN = 6.0  # a rival's lead and distance, in logits, count no further: beyond it a model's sureness means nothing
-AHEAD = 1.0  # a rival that leads by so much, in logits, is named as the reason
+UNSUPPORTED = "the cited passage does not support it"  # the reason where no rule gives a better one
 STEM = 5  # letters compared: "Iranian" is in a text about Iran, "negotiate" in one on negotiations
 
 
@@ -49,17 +46,6 @@ class Verdict:
     reason: str
 
 
-@dataclass(frozen=True)
-class Scored:
-    """What the model says of a claim and a passage: the probability, the place in the passage that does best, by how
-    much (logits) the claim leads over its best rival of each kind, and the rival that leads over the claim."""
-
-    probability: float
-    span: Span
-    leads: Mapping[str, float] = field(default_factory=dict)
-    rival: str = ""
-
-
 def check_claims(sentence: str, passages: Sequence[str], evidence: Evidence, fit: Fit) -> list[list[Verdict]]:
     """The verdicts on each claim of a sentence; a sentence that a passage repeats to the letter is one claim."""
     copied = any(_copied(sentence, text) for text in passages)
@@ -67,19 +53,35 @@ def check_claims(sentence: str, passages: Sequence[str], evidence: Evidence, fit
 
 
 def check(claim: str, passages: Sequence[str], evidence: Evidence, fit: Fit) -> list[Verdict]:
-    """Judge one claim against each passage text. Spans count from the passage's start."""
+    """Judge one claim against each passage text. Spans count from the passage's start.
+
+    Where none supports it, the best one's reason names what that passage supports instead, if it is found.
+    """
     (scored,) = model_support([(claim, passages)], evidence)
     verdicts = []
-    for text, found in zip(passages, scored, strict=True):
+    for text, (score, span) in zip(passages, scored, strict=True):
         copied = _copied(claim, text)
         if copied:
             verdicts.append(Verdict(1.0, copied, ""))
             continue
-        signs = features(claim, text, found)
+        found = features(claim, text, score)
         # A number that the source does not hold is a wrong number, however sure the model is (docs/decisions.md).
-        likely = 0.0 if signs["numbers"] else probability(fit.support, signs)
-        verdicts.append(Verdict(likely, found.span, reason(signs, found.rival)))
+        likely = 0.0 if found["numbers"] else probability(fit.support, found)
+        verdicts.append(Verdict(likely, span, reason(found)))
+    best = max(range(len(verdicts)), key=lambda at: verdicts[at].probability, default=None)
+    if best is not None and verdicts[best].probability < fit.support_at and verdicts[best].reason == UNSUPPORTED:
+        verdicts[best] = _beside_rivals(claim, passages[best], verdicts[best], evidence, fit)
     return verdicts
+
+
+def _beside_rivals(claim: str, text: str, verdict: Verdict, evidence: Evidence, fit: Fit) -> Verdict:
+    """The verdict with the best supported rival of the claim as its reason, when one is supported."""
+    listed = rivals(claim, text)
+    scores = evidence.support([(rival, text[slice(*verdict.span)]) for rival in listed]) if listed else []
+    score, rival = max(zip(scores, listed, strict=True), default=(0.0, ""))
+    if probability(fit.support, features(rival, text, score)) < fit.support_at:
+        return verdict
+    return replace(verdict, reason=f"the cited passage rather supports: {rival}")
 
 
 def _copied(claim: str, text: str) -> Span | None:
@@ -88,12 +90,11 @@ def _copied(claim: str, text: str) -> Span | None:
     return next((span for span in _windows(text) if text[slice(*span)].split() == words), None) if words else None
 
 
-def model_support(claims: Sequence[tuple[str, Sequence[str]]], evidence: Evidence) -> list[list[Scored]]:
-    """What the model says of each claim and each of its passages.
+def model_support(claims: Sequence[tuple[str, Sequence[str]]], evidence: Evidence) -> list[list[tuple[float, Span]]]:
+    """For each claim and each of its passages: the model's probability and the place that does best.
 
     The probability is the highest over the passage's sentences, pairs of sentences and the whole: small readers are
-    surest of short texts. The place is that of the best sentence or pair, the shorter one of equals; there the rivals
-    are judged.
+    surest of short texts. The place is that of the best sentence or pair, the shorter one of equals.
     """
     windows = [[[(0, len(text)), *_windows(text)] for text in passages] for _, passages in claims]
     pairs = [
@@ -103,49 +104,15 @@ def model_support(claims: Sequence[tuple[str, Sequence[str]]], evidence: Evidenc
         for low, high in spans
     ]
     scores = iter(evidence.support(pairs))
-    scored = [[_best([(next(scores), span) for span in spans]) for spans in own] for own in windows]
-    return _beside_rivals(claims, scored, evidence)
+    return [[_best([(next(scores), span) for span in spans]) for spans in own] for own in windows]
 
 
-def _best(scored: Sequence[tuple[float, Span]]) -> Scored:
+def _best(scored: Sequence[tuple[float, Span]]) -> tuple[float, Span]:
     whole, *parts = scored
     if not parts:
-        return Scored(*whole)
+        return whole
     score, span = max(parts, key=lambda item: (item[0], item[1][0] - item[1][1]))
-    return Scored(max(score, whole[0]), span)
-
-
-def _beside_rivals(
-    claims: Sequence[tuple[str, Sequence[str]]], scored: list[list[Scored]], evidence: Evidence
-) -> list[list[Scored]]:
-    """The same with the leads over rivals, for the claims that could stand."""
-    against = [
-        [
-            rivals(claim, text) if found.probability >= RIVALS_FROM else []
-            for text, found in zip(passages, own, strict=True)
-        ]
-        for (claim, passages), own in zip(claims, scored, strict=True)
-    ]
-    pairs = [
-        (each, text[slice(*found.span)])
-        for (claim, passages), own, lists in zip(claims, scored, against, strict=True)
-        for text, found, listed in zip(passages, own, lists, strict=True)
-        for each in ([claim, *(rival for _, rival in listed)] if listed else [])
-    ]
-    scores = iter(evidence.support(pairs)) if pairs else iter(())
-    return [
-        [_led(found, listed, scores) if listed else found for found, listed in zip(own, lists, strict=True)]
-        for own, lists in zip(scored, against, strict=True)
-    ]
-
-
-def _led(found: Scored, listed: Sequence[tuple[str, str]], scores: Iterator[float]) -> Scored:
-    """Compare the claim, whose score comes first, with its rivals, whose scores follow."""
-    claim = logit(next(scores))
-    leads = [(claim - logit(next(scores)), kind, text) for kind, text in listed]
-    least = {kind: max(-MARGIN, min(MARGIN, min(by for by, of, _ in leads if of == kind))) for _, kind, _ in leads}
-    worst = min(leads)
-    return replace(found, leads=least, rival=worst[2] if worst[0] <= -AHEAD else "")
+    return max(score, whole[0]), span
 
 
 def _windows(text: str) -> list[Span]:
@@ -154,16 +121,14 @@ def _windows(text: str) -> list[Span]:
     return [*spans, *((first[0], second[1]) for first, second in pairwise(spans))]
 
 
-def features(claim: str, source: str, found: Scored) -> dict[str, float]:
-    """Signals of support, each from the claim's side: what of it the source does not hold, and its leads over rivals
-    (0 where there are none)."""
+def features(claim: str, source: str, model: float) -> dict[str, float]:
+    """Signals of support, each from the claim's side: what of it the source does not hold."""
     source_stems = {word.lower()[:STEM] for word in _WORD.findall(source)}
     content = [word for word in _WORD.findall(claim) if word.lower() not in STOPWORDS]
     missing = [word for word in content if word.lower()[:STEM] not in source_stems]
     names = [word for word in names_of(claim) if word.lower()[:STEM] not in source_stems]
     return {
-        "model": logit(found.probability),
-        **{f"{kind}_rival": found.leads.get(kind, 0.0) for kind in KINDS},
+        "model": logit(model),
         "numbers": float(min(2, len(numbers_of(claim) - numbers_of(source)))),
         "names": float(min(2, len(names))),
         "words": len(missing) / len(content) if content else 1.0,
@@ -200,16 +165,14 @@ def _nearest(claim: str, source: str) -> str:
     return max(parts, key=lambda part: len(own & {word.lower()[:STEM] for word in _WORD.findall(part)}))
 
 
-def reason(found: Mapping[str, float], rival: str = "") -> str:
-    """Why a claim with these features fell, for a person. `rival`: what the passage supports better."""
+def reason(found: dict[str, float]) -> str:
+    """Why a claim with these features fell, for a person."""
     if found["numbers"]:
         return "a number in it is not in the cited passage"
     if found["names"]:
         return "a name in it is not in the cited passage"
     if found["negation"]:
         return "it denies what the cited passage affirms, or affirms what it denies"
-    if rival:
-        return f"the cited passage rather supports: {rival}"
     if found["words"] > 0.5:
         return "the cited passage says nothing about it"
-    return "the cited passage does not support it"
+    return UNSUPPORTED

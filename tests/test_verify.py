@@ -7,21 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from rag.fit import Fit, logit, probability
-from rag.verify import (
-    Scored,
-    check,
-    check_claims,
-    features,
-    invented_names,
-    model_support,
-    names_of,
-    numbers_of,
-    reason,
-)
+from rag.verify import UNSUPPORTED, check, check_claims, features, invented_names, names_of, numbers_of, reason
 from tests.fakes import OverlapEvidence
 
 SOURCE = "The bridge was opened by Queen Anna in 1931. It carries 12,000 cars. It does not carry trains."
-EVEN = Scored(0.5, (0, 0))
 # Weights one can add up: support when the model's logit beats two points for each broken rule.
 PLAIN = Fit(
     version="test",
@@ -50,7 +39,7 @@ PLAIN = Fit(
     ],
 )
 def test_each_rule(claim: str, broken: dict[str, float]) -> None:
-    found = features(claim, SOURCE, EVEN)
+    found = features(claim, SOURCE, 0.5)
     assert {
         name: value for name, value in found.items() if value and name in ("numbers", "names", "negation")
     } == broken
@@ -58,8 +47,8 @@ def test_each_rule(claim: str, broken: dict[str, float]) -> None:
 
 def test_share_of_missing_words() -> None:
     # content words: bridge, carries, elephants → one of three is not in the source
-    assert features("The bridge carries elephants", SOURCE, EVEN)["words"] == pytest.approx(1 / 3)
-    assert features("It is the", SOURCE, EVEN)["words"] == 1.0
+    assert features("The bridge carries elephants", SOURCE, 0.5)["words"] == pytest.approx(1 / 3)
+    assert features("It is the", SOURCE, 0.5)["words"] == 1.0
 
 
 def test_numbers_and_names() -> None:
@@ -74,7 +63,7 @@ def test_names_that_stand_nowhere() -> None:
 
 def test_reasons_name_the_first_broken_rule() -> None:
     def why(claim: str) -> str:
-        return reason(features(claim, SOURCE, EVEN))
+        return reason(features(claim, SOURCE, 0.5))
 
     assert "number" in why("The bridge was opened in 1932.")
     assert "name" in why("The bridge was opened by Queen Maria.")
@@ -134,28 +123,21 @@ class Names(OverlapEvidence):
         self._true = true
 
     def support(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
-        return [0.98 if claim in self._true else 0.5 for claim, _ in pairs]
+        return [0.98 if claim in self._true else 0.2 for claim, _ in pairs]
 
 
-def test_a_rival_that_is_better_supported_is_named_as_the_reason() -> None:
+def test_a_rival_that_is_supported_is_named_as_the_reason() -> None:
     text = "Anna Berg defeated Karl Lund. It rained."
     evidence = Names("Anna Berg defeated Karl Lund.")
-    lie, truth = model_support(
-        [("Karl Lund defeated Anna Berg.", [text]), ("Anna Berg defeated Karl Lund.", [text])], evidence
-    )
-    assert lie[0].rival == "Anna Berg defeated Karl Lund."
-    assert lie[0].leads["roles"] == pytest.approx(-logit(0.98))
-    assert truth[0].leads["roles"] == pytest.approx(logit(0.98))
-    assert truth[0].rival == ""
-    found = features("Karl Lund defeated Anna Berg.", text, lie[0])
-    assert (found["roles_rival"], found["number_rival"]) == (pytest.approx(-logit(0.98)), 0.0)
     (verdict,) = check("Karl Lund defeated Anna Berg.", [text], evidence, PLAIN)
     assert verdict.reason == "the cited passage rather supports: Anna Berg defeated Karl Lund."
-
-
-def test_a_claim_that_falls_anyway_has_no_rivals_judged() -> None:
-    ((found,),) = model_support([("Karl Lund defeated Anna Berg.", [SOURCE])], Deaf())
-    assert not found.leads
+    (verdict,) = check("Karl Lund defeated Anna Berg.", [text], Deaf(), PLAIN)
+    assert verdict.reason == UNSUPPORTED
+    (verdict,) = check(
+        "Anna Berg defeated Karl Lund indeed.", [text], Names("Anna Berg defeated Karl Lund indeed."), PLAIN
+    )
+    assert verdict.reason == UNSUPPORTED  # and it stands, so that nobody reads the reason
+    assert verdict.probability > 0.9
 
 
 @pytest.mark.parametrize("claim", ["", "!!!", "the of", "😀" * 50, "x" * 10_000])

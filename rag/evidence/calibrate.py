@@ -31,19 +31,18 @@ from rag.evidence.data import mixture
 from rag.fit import FILE, Fit, shipped
 from rag.read import Quote, candidates, confidence_features
 from rag.retrieve import retrieve
-from rag.rivals import KINDS
 from rag.types import Passage
 from rag.verify import features, model_support, names_of, numbers_of
 
-RIVALS = tuple(f"{kind}_rival" for kind in KINDS)
-SUPPORT_FIT_FEATURES = ("model", *RIVALS, "numbers", "names", "words", "negation")
-SUPPORT_SIGNS = (1, *[1] * len(RIVALS), -1, -1, -1, -1)
+SUPPORT_FIT_FEATURES = ("model", "numbers", "names", "words", "negation")
 CONFIDENCE_FEATURES = ("reader", "dense", "sentence")
-# The confidence is calibrated, so that one half is the natural place. A little below it more of seed.jsonl was answered
-# rightly and as much refused, with the second model (docs/log.md); kept for the third.
-ANSWER_AT = 0.45
+# The confidence is calibrated, so that one half is the natural place. Below it, down to here, more of seed.jsonl is
+# answered rightly and as much refused (docs/log.md).
+ANSWER_AT = 0.4
 SURE_AT = 0.6  # from 0.6 to 0.9 as many answers are right as with all passages read; at 0.6 least is read
-FALSE_SUPPORT = 0.05  # share of unsupported development claims that may pass the check
+# Share of the unsupported development claims that may pass the check: 5% keep two points more of the supported ones,
+# and let a twelfth of the false claims of Fool Me Twice pass where 3% let none (docs/log.md).
+FALSE_SUPPORT = 0.03
 QUESTIONS = 40  # answerable, and as many unanswerable ones, of each article
 
 Floats = npt.NDArray[np.float64]
@@ -225,13 +224,13 @@ def fit_support(data: Path, evidence: EvidenceModel, per_source: int) -> dict[st
     picked += foreign(rng.sample(true, min(2 * per_source, len(true))), rng)
     scores = model_support([(e.left, [e.passage]) for e in picked], evidence)
     rows = [
-        [features(e.left, e.passage, s[0])[n] for n in SUPPORT_FIT_FEATURES]
+        [features(e.left, e.passage, s[0][0])[n] for n in SUPPORT_FIT_FEATURES]
         for e, s in zip(picked, scores, strict=True)
     ]
     x, y = np.array(rows), np.array([e.label for e in picked])
     fold = np.array([zlib.crc32(e.group.encode("utf-8", "replace")) % 2 for e in picked])
-    # What a claim has that its source lacks may count against it, never for it; a lead over rivals only for it.
-    weights = fit_logistic(x[fold == 1], y[fold == 1], signs=SUPPORT_SIGNS)
+    # What a claim has that its source lacks may count against it, never for it.
+    weights = fit_logistic(x[fold == 1], y[fold == 1], signs=(1, -1, -1, -1, -1))
     held = fold == 0
     p = 1 / (1 + np.exp(-(x[held] @ weights[:-1] + weights[-1])))
     support_at = round(float(np.quantile(p[y[held] <= 0.5], 1 - FALSE_SUPPORT)), 3)
