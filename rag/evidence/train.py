@@ -122,8 +122,8 @@ def answer_tokens(example: Example, passage: Encoding, room: int) -> tuple[int, 
 
 
 def together(examples: Sequence[Example]) -> list[list[Example]]:
-    """The examples in groups that share a batch: the claims made of one passage, true and edited, teach by what
-    differs between them. Every other example is a group by itself."""
+    """The examples in groups that come in a row, so that most share a batch: the claims made of one passage, true and
+    edited, teach by what differs between them. Every other example is a group by itself."""
     groups: dict[object, list[Example]] = {}
     for at, example in enumerate(examples):
         groups.setdefault(example.passage if by_program(example) else at, []).append(example)
