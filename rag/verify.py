@@ -7,7 +7,7 @@ does not hold, a negation turned, words about something else; or the claim's riv
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -46,6 +46,16 @@ class Verdict:
     reason: str
 
 
+@dataclass(frozen=True)
+class Judged:
+    """The model's probability that a passage supports a claim: judged by the passage as a `whole`, and the `best` of
+    the whole and its parts. `span`: the part that does best."""
+
+    best: float
+    whole: float
+    span: Span
+
+
 def check_claims(sentence: str, passages: Sequence[str], evidence: Evidence, fit: Fit) -> list[list[Verdict]]:
     """The verdicts on each claim of a sentence; a sentence that a passage repeats to the letter is one claim."""
     copied = any(_copied(sentence, text) for text in passages)
@@ -59,15 +69,13 @@ def check(claim: str, passages: Sequence[str], evidence: Evidence, fit: Fit) -> 
     """
     (scored,) = model_support([(claim, passages)], evidence)
     verdicts = []
-    for text, (score, span) in zip(passages, scored, strict=True):
+    for text, judged in zip(passages, scored, strict=True):
         copied = _copied(claim, text)
         if copied:
             verdicts.append(Verdict(1.0, copied, ""))
             continue
-        found = features(claim, text, score)
-        # A number that the source does not hold is a wrong number, however sure the model is (docs/decisions.md).
-        likely = 0.0 if found["numbers"] else probability(fit.support, found)
-        verdicts.append(Verdict(likely, span, reason(found)))
+        found = features(claim, text, judged.best, judged.whole)
+        verdicts.append(Verdict(supported(found, fit.support), judged.span, reason(found)))
     best = max(range(len(verdicts)), key=lambda at: verdicts[at].probability, default=None)
     if best is not None and verdicts[best].probability < fit.support_at and verdicts[best].reason == UNSUPPORTED:
         verdicts[best] = _beside_rivals(claim, passages[best], verdicts[best], evidence, fit)
@@ -79,7 +87,7 @@ def _beside_rivals(claim: str, text: str, verdict: Verdict, evidence: Evidence, 
     listed = rivals(claim, text)
     scores = evidence.support([(rival, text[slice(*verdict.span)]) for rival in listed]) if listed else []
     score, rival = max(zip(scores, listed, strict=True), default=(0.0, ""))
-    if probability(fit.support, features(rival, text, score)) < fit.support_at:
+    if supported(features(rival, text, score, score), fit.support) < fit.support_at:
         return verdict
     return replace(verdict, reason=f"the cited passage rather supports: {rival}")
 
@@ -90,11 +98,11 @@ def _copied(claim: str, text: str) -> Span | None:
     return next((span for span in _windows(text) if text[slice(*span)].split() == words), None) if words else None
 
 
-def model_support(claims: Sequence[tuple[str, Sequence[str]]], evidence: Evidence) -> list[list[tuple[float, Span]]]:
-    """For each claim and each of its passages: the model's probability and the place that does best.
+def model_support(claims: Sequence[tuple[str, Sequence[str]]], evidence: Evidence) -> list[list[Judged]]:
+    """For each claim and each of its passages what the model says, in their order.
 
-    The probability is the highest over the passage's sentences, pairs of sentences and the whole: small readers are
-    surest of short texts. The place is that of the best sentence or pair, the shorter one of equals.
+    The parts are the passage's sentences and pairs of sentences: small readers are surest of short texts, and the
+    whole sees when a part says it of something else. Of equal parts the shorter one is the place.
     """
     windows = [[[(0, len(text)), *_windows(text)] for text in passages] for _, passages in claims]
     pairs = [
@@ -107,12 +115,10 @@ def model_support(claims: Sequence[tuple[str, Sequence[str]]], evidence: Evidenc
     return [[_best([(next(scores), span) for span in spans]) for spans in own] for own in windows]
 
 
-def _best(scored: Sequence[tuple[float, Span]]) -> tuple[float, Span]:
-    whole, *parts = scored
-    if not parts:
-        return whole
-    score, span = max(parts, key=lambda item: (item[0], item[1][0] - item[1][1]))
-    return max(score, whole[0]), span
+def _best(scored: Sequence[tuple[float, Span]]) -> Judged:
+    (whole, place), *parts = scored
+    score, span = max(parts, key=lambda item: (item[0], item[1][0] - item[1][1]), default=(whole, place))
+    return Judged(max(score, whole), whole, span)
 
 
 def _windows(text: str) -> list[Span]:
@@ -121,19 +127,26 @@ def _windows(text: str) -> list[Span]:
     return [*spans, *((first[0], second[1]) for first, second in pairwise(spans))]
 
 
-def features(claim: str, source: str, model: float) -> dict[str, float]:
-    """Signals of support, each from the claim's side: what of it the source does not hold."""
+def features(claim: str, source: str, best: float, whole: float) -> dict[str, float]:
+    """Signals of support: what the model says (`Judged`), and what of the claim the source does not hold."""
     source_stems = {word.lower()[:STEM] for word in _WORD.findall(source)}
     content = [word for word in _WORD.findall(claim) if word.lower() not in STOPWORDS]
     missing = [word for word in content if word.lower()[:STEM] not in source_stems]
     names = [word for word in names_of(claim) if word.lower()[:STEM] not in source_stems]
     return {
-        "model": logit(model),
+        "model": logit(best),
+        "whole": logit(whole),
         "numbers": float(min(2, len(numbers_of(claim) - numbers_of(source)))),
         "names": float(min(2, len(names))),
         "words": len(missing) / len(content) if content else 1.0,
         "negation": float(bool(_NEGATION.search(claim)) != bool(_NEGATION.search(_nearest(claim, source)))),
     }
+
+
+def supported(found: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """The probability that a claim with these features is supported; 0 for one with a number that the source does not
+    hold: a wrong number, however sure the model is (docs/decisions.md)."""
+    return 0.0 if found["numbers"] else probability(weights, found)
 
 
 def numbers_of(text: str) -> set[str]:

@@ -1,12 +1,14 @@
-"""The batches that the evidence model learns from."""
+"""What the evidence model learns from."""
 
 from __future__ import annotations
 
 import itertools
+import random
+from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from rag.evidence.data import Example
+from rag.evidence.data import Example, fairytales
 from rag.evidence.model import WEIGHTS
 from rag.evidence.train import BATCH, CLAIM_WINDOWS, MARKS, batches, together
 
@@ -48,3 +50,16 @@ def test_a_pass_holds_every_example_once_and_a_true_claim_beside_its_edit() -> N
     for batch in drawn:
         labels = [row.label for row in batch if not row.read]
         assert sum(labels) == len(labels) / 2, "an edit in another batch than its claim"
+
+
+def test_a_question_on_a_story_comes_with_a_section_that_does_not_answer_it(tmp_path: Path) -> None:
+    root = tmp_path / "reading/fairytaleqa"
+    stories = ["section,text", "1,The fox ran off. He was afraid of dogs.", "2,It rained."]
+    asked = ["question,cor_section,answer1,ex-or-im1", "Why did it run?,1,Afraid of dogs.,explicit",
+             "Was it glad?,2,nobody says,implicit"]  # fmt: skip
+    for folder, name, rows in (("section-stories", "fox-story", stories), ("questions", "fox-questions", asked)):
+        (root / folder / "train").mkdir(parents=True)
+        (root / folder / "train" / f"{name}.csv").write_text("\n".join(rows), encoding="utf-8")
+    own, other = fairytales(tmp_path, random.Random(1))
+    assert own.passage[own.start : own.end] == "afraid of dogs"
+    assert (other.left, other.passage, other.start, other.label) == ("Why did it run?", "It rained.", -1, 0.0)

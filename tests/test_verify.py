@@ -7,7 +7,17 @@ from collections.abc import Sequence
 import pytest
 
 from rag.fit import Fit, logit, probability
-from rag.verify import UNSUPPORTED, check, check_claims, features, invented_names, names_of, numbers_of, reason
+from rag.verify import (
+    UNSUPPORTED,
+    check,
+    check_claims,
+    features,
+    invented_names,
+    model_support,
+    names_of,
+    numbers_of,
+    reason,
+)
 from tests.fakes import OverlapEvidence
 
 SOURCE = "The bridge was opened by Queen Anna in 1931. It carries 12,000 cars. It does not carry trains."
@@ -39,7 +49,7 @@ PLAIN = Fit(
     ],
 )
 def test_each_rule(claim: str, broken: dict[str, float]) -> None:
-    found = features(claim, SOURCE, 0.5)
+    found = features(claim, SOURCE, 0.5, 0.5)
     assert {
         name: value for name, value in found.items() if value and name in ("numbers", "names", "negation")
     } == broken
@@ -47,8 +57,8 @@ def test_each_rule(claim: str, broken: dict[str, float]) -> None:
 
 def test_share_of_missing_words() -> None:
     # content words: bridge, carries, elephants → one of three is not in the source
-    assert features("The bridge carries elephants", SOURCE, 0.5)["words"] == pytest.approx(1 / 3)
-    assert features("It is the", SOURCE, 0.5)["words"] == 1.0
+    assert features("The bridge carries elephants", SOURCE, 0.5, 0.5)["words"] == pytest.approx(1 / 3)
+    assert features("It is the", SOURCE, 0.5, 0.5)["words"] == 1.0
 
 
 def test_numbers_and_names() -> None:
@@ -63,7 +73,7 @@ def test_names_that_stand_nowhere() -> None:
 
 def test_reasons_name_the_first_broken_rule() -> None:
     def why(claim: str) -> str:
-        return reason(features(claim, SOURCE, 0.5))
+        return reason(features(claim, SOURCE, 0.5, 0.5))
 
     assert "number" in why("The bridge was opened in 1932.")
     assert "name" in why("The bridge was opened by Queen Maria.")
@@ -97,6 +107,24 @@ def test_a_whole_sentence_repeated_is_supported_and_a_part_of_one_is_not() -> No
     assert judged("It  does not carry\ntrains.") == 1.0
     assert judged("It carries 12,000 cars. It does not carry trains.") == 1.0
     assert judged("carry trains.") < 0.5
+
+
+class Short(OverlapEvidence):
+    """The surer the shorter the text."""
+
+    def support(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        return [1 / len(text) for _, text in pairs]
+
+
+def test_the_whole_and_the_best_part_are_told_apart() -> None:
+    ((judged,),) = model_support([("It carries cars.", ["One two three. Four. Five six."])], Short())
+    assert (judged.best, judged.whole) == (1 / 5, 1 / 30)
+    assert judged.span == (15, 20)
+    ((alone,),) = model_support([("It carries cars.", ["Four."])], Short())
+    assert (alone.best, alone.whole, alone.span) == (1 / 5, 1 / 5, (0, 5))
+    found = features("It carries cars.", "Four.", 0.2, 0.5)
+    assert found["model"] == pytest.approx(-1.386, abs=1e-3)
+    assert found["whole"] == 0.0
 
 
 def test_each_claim_of_a_sentence_is_judged() -> None:
