@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.evidence.claims import edit_roles, edited, sentence_spans, statement, with_gap, without_clause
+from rag.evidence.claims import edit_roles, edited, sentence_spans, statement, with_gap, without_clause, yes_no
 from rag.evidence.data import Example, cropped, is_dev, unspaced
 from rag.evidence.measure import auroc, caught, token_f1
 from rag.evidence.model import WEIGHTS, EvidenceError, EvidenceModel, Reading, Span, _reading
@@ -217,6 +217,14 @@ def test_statements_from_questions() -> None:
     assert statement("What is the capital of France?", "Paris") == "The capital of France is Paris."
     assert statement("In what year did the war begin?", "1914") == "The war began in 1914."
     assert statement("Why?", "because") is None
+
+
+def test_statements_as_questions_for_yes_or_no() -> None:
+    assert yes_no("The tower was built in 1889.") == "Was the tower built in 1889?"
+    assert yes_no("Eiffel can sell it.") == "Can Eiffel sell it?"
+    assert yes_no("The war began in 1914.") == "Did the war begin in 1914?"
+    assert yes_no("Rain falls there.") is None
+    assert yes_no("What nobody saw, which was there, is gone.") is None
 
 
 def test_edits_are_not_in_the_context() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from rag.evidence.data import Example, fairytales
+from rag.evidence.data import Example, Paragraph, decided_questions, fairytales
 from rag.evidence.model import WEIGHTS
 from rag.evidence.train import BATCH, CLAIM_WINDOWS, MARKS, batches, together
 
@@ -63,3 +63,22 @@ def test_a_question_on_a_story_comes_with_a_section_that_does_not_answer_it(tmp_
     own, other = fairytales(tmp_path, random.Random(1))
     assert own.passage[own.start : own.end] == "afraid of dogs"
     assert (other.left, other.passage, other.start, other.label) == ("Why did it run?", "It rained.", -1, 0.0)
+
+
+def test_a_question_for_yes_or_no_rests_on_the_sentence_that_decides_it() -> None:
+    first = "It rained. The tower was built by Eiffel in 1889. It is tall."
+    start = first.index("1889")
+    paragraphs = [
+        Paragraph("towers", first, (("When was the tower built?", start, start + 4), ("Why?", -1, -1))),
+        Paragraph("towers", "Nobody liked the tower.", ()),
+    ]
+    made = [example for seed in range(20) for example in decided_questions(paragraphs, random.Random(seed))]
+    assert {example.source for example in made} == {"yes-no", "yes-no-near-miss"}
+    for example in made:
+        assert example.left.startswith("Was the tower built in ")
+        if example.source == "yes-no":
+            assert example.passage[example.start : example.end] == "The tower was built by Eiffel in 1889."
+            assert example.within
+        else:
+            assert (example.passage, example.start, example.label) == ("Nobody liked the tower.", -1, 0.0)
+    assert len({example.left for example in made}) > 1, "none was edited"

@@ -193,6 +193,31 @@ def statement(question: str, answer: str) -> str | None:
     return None
 
 
+# ---- questions from statements
+
+AUXILIARY = re.compile(r"^((?:\S+ ){1,8}?)(is|are|was|were|has|have|had|can|could|will|would|must|should) ([^?]+)\.$")
+SIMPLE_PAST = re.compile(rf"^((?:\S+ ){{1,8}}?)({'|'.join(PAST.values())}) ([^?]+)\.$")
+PRESENT = {past: verb for verb, past in PAST.items()}
+
+
+def yes_no(claim: str) -> str | None:
+    """A statement as the question whether it is so: X was built in 1931. → Was X built in 1931? None where the simple
+    rules do not read well."""
+    found = AUXILIARY.match(claim)
+    if found:
+        subject, verb, rest = found.groups()
+    elif found := SIMPLE_PAST.match(claim):
+        subject, verb, rest = found[1], "did", f"{PRESENT[found[2]]} {found[3]}"
+    else:
+        return None
+    words = subject.split()
+    if "," in subject or any(word.lower() in {"that", "who", "which", "when", "there"} for word in words):
+        return None
+    if words[0].lower() in PLAIN_OPENERS:
+        words[0] = words[0].lower()
+    return f"{verb.capitalize()} {' '.join(words)} {rest}?"
+
+
 # ---- edits
 
 

@@ -27,6 +27,7 @@ from rag.evidence.claims import (
     statement,
     with_gap,
     without_clause,
+    yes_no,
 )
 
 DEV_SHARE = 0.05
@@ -159,6 +160,27 @@ def gapped_claims(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[E
                 yield Example(
                     "read", made[0], paragraph.text, "gap", paragraph.article, start, start + len(made[1]), 1.0
                 )
+
+
+def decided_questions(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
+    """Questions that ask for yes or no, made of questions and answers, half of them with one thing exchanged: the
+    sentence that held the answer decides both. Some with another paragraph of their article, which does not."""
+    for at, paragraph in enumerate(paragraphs):
+        stated = [(made, start, end) for question, start, end in paragraph.questions if start >= 0
+                  if (made := statement(question, paragraph.text[start:end]))]  # fmt: skip
+        for claim, start, end in rng.sample(stated, min(2, len(stated))):
+            edit = edited(claim, paragraph.text, rng) if rng.random() < 0.5 else None
+            asked = yes_no(edit[1] if edit and edit[0] != "negation" else claim)
+            low, high = next(((a, b) for a, b in sentence_spans(paragraph.text) if a <= start and end <= b), (0, 0))
+            if not asked or high == 0:
+                continue
+            yield Example("read", asked, paragraph.text, "yes-no", paragraph.article, low, high, 1.0, within=True)
+            near = [p.text for p in paragraphs[max(0, at - 4) : at + 5] if p.article == paragraph.article]
+            others = [text for text in near if paragraph.text[start:end].lower() not in text.lower()]
+            if others and rng.random() < 0.6:
+                words = re.findall(r"\w{4,}", asked.lower())
+                nearest = max(others, key=lambda text: overlap(text, words))
+                yield Example("read", asked, nearest, "yes-no-near-miss", paragraph.article)
 
 
 def squad_like(path: Path, source: str) -> Iterator[Example]:
@@ -328,7 +350,8 @@ def true_claims(paragraph: Paragraph, rng: random.Random) -> Iterator[tuple[str,
 # last; NLI of captions is kept small: it is the farthest from articles.
 CAPS = {
     "squad": 18_000, "squad2-unanswerable": 9_000, "squad-near-miss": 6_000, "squad-edited": 3_000, "new-wiki": 3_000,
-    "qamr": 1_500, "fairytaleqa-near-miss": 1_500, "gap": 2_000, "covidqa": 600, "fever": 5_000, "check_covid": 1_000,
+    "qamr": 1_500, "fairytaleqa-near-miss": 1_500, "gap": 2_000, "yes-no": 3_000,
+    "yes-no-near-miss": 1_500, "covidqa": 600, "fever": 5_000, "check_covid": 1_000,
     "mnli": 2_000, "snli": 500, "cad": 700, "breaking": 300, "med": 300, "made-statement": 6_000,
     "made-sentence": 3_000, "made-shortened": 1_500, "made-elsewhere": 2_000, "edit-name": 7_000, "edit-roles": 2_500,
     "edit-number": 3_000, "edit-opposite": 2_500, "edit-negation": 1_200,
@@ -361,6 +384,7 @@ def all_examples(data: Path, seed: int) -> Iterator[Example]:
     yield from wice(data, rng)
     yield from made_claims(paragraphs, rng)
     yield from gapped_claims(paragraphs, random.Random(seed + 3))
+    yield from decided_questions(paragraphs, random.Random(seed + 5))
 
 
 def mixture(data: Path, seed: int) -> tuple[list[Example], list[Example]]:
