@@ -13,7 +13,7 @@ from transformers import MPNetConfig, MPNetModel
 
 from index.eightbit import largest, write_int8
 from rag.evidence.export import HEADS, smooth_layers, write_float
-from rag.evidence.restore import restore
+from rag.evidence.restore import average, restore
 from rag.evidence.train import Evidence
 
 OUTLIER = 40.0
@@ -74,6 +74,15 @@ def test_smoothed_then_in_8_bits_then_back_it_is_the_same_function(tmp_path: Pat
                 weight.zero_()
     restore(eight, again)
     assert furthest(outputs(again), wanted) < spread / 4
+
+
+def test_the_average_lies_halfway() -> None:
+    own, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    own.load_state_dict({"weight": torch.tensor([[1.0, 3.0]]), "bias": torch.tensor([0.0])})
+    other.load_state_dict({"weight": torch.tensor([[2.0, -3.0]]), "bias": torch.tensor([1.0])})
+    average(own, other)
+    assert (own.weight.tolist(), own.bias.tolist()) == ([[1.5, 0.0]], [0.5])
+    assert other.weight.tolist() == [[2.0, -3.0]], "the other one stays as it was"
 
 
 def test_the_largest_input_of_each_place() -> None:

@@ -31,6 +31,14 @@ def restore(path: Path, model: nn.Module) -> None:
         raise ValueError(f"{path} is not a weight file of this model: missing {lost}, unknown {unknown}")
 
 
+def average(model: nn.Module, earlier: nn.Module) -> None:
+    """Put the weights of a model halfway between its own and those it was trained from, which often carries over
+    better than either (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models")."""
+    with torch.no_grad():
+        for own, other in zip(model.parameters(), earlier.parameters(), strict=True):
+            own.lerp_(other, 0.5)
+
+
 def stored_weights(path: Path) -> Weights:
     """Parameter name → float values of an exported file, dequantized, with the names of index/eightbit.py's parts."""
     graph = onnx.load(str(path)).graph
