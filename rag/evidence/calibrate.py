@@ -41,8 +41,8 @@ CONFIDENCE_FEATURES = ("reader", "dense", "sentence")
 # answered rightly and as much refused (docs/log.md).
 ANSWER_AT = 0.35
 SURE_AT = 0.6  # from 0.6 to 0.9 as many answers are right as with all passages read; at 0.6 least is read
-# Share of the unsupported development claims that may pass the check. With 3%, 4.2% of the answers shown to a model that
-# only lies held a lie or were cut from one (docs/log.md).
+# Share of the unsupported development claims that may pass the check. With 3%, 4.2% of the answers to a model that only
+# lies held a lie or were cut from one (docs/log.md).
 FALSE_SUPPORT = 0.01
 # Answerable, and as many unanswerable ones, of each article. With 40, perfect probabilities would show a calibration
 # error of some 0.04 by chance alone.
