@@ -4,10 +4,10 @@
 
 A scripted model answers questions of the development half of SQuAD 2.0 with one sentence that cites the passage which
 holds the answer, and the whole assistant judges it. Only the even articles are used: nothing was trained or fitted on
-them, only how many passages are read first was chosen there. True sentences are the article's own, shortened, or made
-of the question and its answer. The lies are made of them by program: one thing exchanged for another of the same
-passage, a name or number that the passage does not hold, a true sentence with the footnote of another passage. A lie
-that falls is answered with the article's own words, or with nothing.
+them. How many passages are read first was chosen there, and that 1% of unsupported development claims may pass, not 3%.
+True sentences are the article's own, shortened, or made of the question and its answer. The lies are made of them by
+program: one thing exchanged for another of the same passage, a name or number that the passage does not hold, a true
+sentence with the footnote of another passage. A lie that falls is answered with the article's own words, or nothing.
 """
 
 from __future__ import annotations

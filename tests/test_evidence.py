@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from rag.evidence.claims import edit_roles, edited, sentence_spans, statement, with_gap, without_clause, yes_no
-from rag.evidence.data import Example, cropped, is_dev, unspaced
+from rag.evidence.data import is_dev, unspaced
+from rag.evidence.examples import Example, cropped
 from rag.evidence.measure import auroc, caught, token_f1
 from rag.evidence.model import WEIGHTS, EvidenceError, EvidenceModel, Reading, Span, _reading
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from rag.evidence.data import Example, Paragraph, decided_questions, fairytales
+from rag.evidence.data import fairytales
+from rag.evidence.examples import Example, Paragraph
+from rag.evidence.made import decided_questions
 from rag.evidence.model import WEIGHTS
 from rag.evidence.train import BATCH, CLAIM_WINDOWS, MARKS, batches, together
 

@@ -17,6 +17,7 @@ from rag.verify import (
     names_of,
     numbers_of,
     reason,
+    supported,
 )
 from tests.fakes import OverlapEvidence
 
@@ -69,6 +70,12 @@ def test_numbers_and_names() -> None:
 def test_names_that_stand_nowhere() -> None:
     assert invented_names("Later Macron met Anna in Paris.", [SOURCE, "A title of Paris"]) == ["Macron"]
     assert invented_names("Macron came.", [SOURCE]) == []  # the first word of a sentence is capitalised anyway
+
+
+def test_a_number_that_the_source_lacks_fails_a_claim_however_sure_the_model_is() -> None:
+    weights = {"bias": 0.0, "model": 1.0}
+    assert supported(features("It carries 12,000 cars.", SOURCE, 0.99, 0.99), weights) == pytest.approx(0.99)
+    assert supported(features("It carries 13,000 cars.", SOURCE, 0.99, 0.99), weights) == 0.0
 
 
 def test_reasons_name_the_first_broken_rule() -> None:

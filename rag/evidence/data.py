@@ -9,56 +9,18 @@ import collections
 import csv
 import itertools
 import json
-import math
 import random
 import re
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from rag.evidence.claims import (
-    edited,
-    overlap,
-    sentence_spans,
-    sentences,
-    stands_alone,
-    statement,
-    with_gap,
-    without_clause,
-    yes_no,
-)
+from rag.evidence.claims import overlap
+from rag.evidence.examples import Example, Paragraph
+from rag.evidence.made import decided_questions, edited_questions, gapped_claims, made_claims, near_misses
 
 DEV_SHARE = 0.05
-
-
-@dataclass(frozen=True)
-class Example:
-    """One thing to learn. `start`, `end`: the answer's characters in the passage, -1 when it is not there; with
-    `within`, characters that hold the answer somewhere.
-
-    `label`: for support, 1 supported and 0 not; for read, 1 answerable and 0 not. `group`: the document it comes from.
-    """
-
-    job: Literal["read", "support"]
-    left: str
-    passage: str
-    source: str
-    group: str
-    start: int = -1
-    end: int = -1
-    label: float = 0.0
-    within: bool = False
-
-
-@dataclass(frozen=True)
-class Paragraph:
-    """A paragraph of SQuAD's training articles, with its questions as (question, start, end); start -1: no answer."""
-
-    article: str
-    text: str
-    questions: tuple[tuple[str, int, int], ...]
 
 
 def is_dev(group: str) -> bool:
@@ -109,78 +71,6 @@ def squad_reading(paragraphs: list[Paragraph]) -> Iterator[Example]:
         for question, start, end in paragraph.questions:
             source = "squad" if start >= 0 else "squad2-unanswerable"
             yield Example("read", question, paragraph.text, source, paragraph.article, start, end, float(start >= 0))
-
-
-def near_misses(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
-    """Each question with another paragraph of its article: one of the three that share most of its rarer words."""
-    by_article = collections.defaultdict(list)
-    for paragraph in paragraphs:
-        by_article[paragraph.article].append(paragraph)
-    for article, members in by_article.items():
-        bags = [set(re.findall(r"\w+", member.text.lower())) for member in members]
-        seen = collections.Counter(word for bag in bags for word in bag)
-        for home, member in enumerate(members):
-            for question, start, end in member.questions:
-                if start < 0:
-                    continue
-                words = set(re.findall(r"\w+", question.lower()))
-                answer = member.text[start:end].lower()
-                weight = {word: math.log(1 + len(members) / seen[word]) for word in words if word in seen}
-                others = [
-                    (sum(weight[word] for word in weight if word in bags[i]) + rng.random(), i)
-                    for i in range(len(members))
-                    if i != home and answer not in members[i].text.lower()
-                ]
-                if others:
-                    chosen = rng.choice(sorted(others, reverse=True)[:3])[1]
-                    yield Example("read", question, members[chosen].text, "squad-near-miss", article)
-
-
-def edited_questions(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
-    """Answerable questions with a number, name or opposite of theirs exchanged, which their paragraph does not answer.
-
-    The new number or name is one of the paragraph's own where it has one, as in SQuAD 2.0's written questions.
-    """
-    for paragraph in paragraphs:
-        answered = [question for question, start, _ in paragraph.questions if start >= 0]
-        for question in rng.sample(answered, min(2, len(answered))):
-            edit = edited(question, paragraph.text, rng)
-            if edit and edit[0] != "negation":
-                yield Example("read", edit[1], paragraph.text, "squad-edited", paragraph.article)
-
-
-def gapped_claims(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
-    """True claims with a gap in place of a name or number, which is then the answer: what stands where in a claim is
-    what a swapped name gets wrong."""
-    for paragraph in paragraphs:
-        for kind, claim in true_claims(paragraph, rng):
-            made = with_gap(claim, paragraph.text, rng) if kind != "sentence" or rng.random() < 0.3 else None
-            if made:
-                start = paragraph.text.index(made[1])
-                yield Example(
-                    "read", made[0], paragraph.text, "gap", paragraph.article, start, start + len(made[1]), 1.0
-                )
-
-
-def decided_questions(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
-    """Questions that ask for yes or no, made of questions and answers, half of them with one thing exchanged: the
-    sentence that held the answer decides both. Some with another paragraph of their article, which does not."""
-    for at, paragraph in enumerate(paragraphs):
-        stated = [(made, start, end) for question, start, end in paragraph.questions if start >= 0
-                  if (made := statement(question, paragraph.text[start:end]))]  # fmt: skip
-        for claim, start, end in rng.sample(stated, min(2, len(stated))):
-            edit = edited(claim, paragraph.text, rng) if rng.random() < 0.5 else None
-            asked = yes_no(edit[1] if edit and edit[0] != "negation" else claim)
-            low, high = next(((a, b) for a, b in sentence_spans(paragraph.text) if a <= start and end <= b), (0, 0))
-            if not asked or high == 0:
-                continue
-            yield Example("read", asked, paragraph.text, "yes-no", paragraph.article, low, high, 1.0, within=True)
-            near = [p.text for p in paragraphs[max(0, at - 4) : at + 5] if p.article == paragraph.article]
-            others = [text for text in near if paragraph.text[start:end].lower() not in text.lower()]
-            if others and rng.random() < 0.6:
-                words = re.findall(r"\w{4,}", asked.lower())
-                nearest = max(others, key=lambda text: overlap(text, words))
-                yield Example("read", asked, nearest, "yes-no-near-miss", paragraph.article)
 
 
 def squad_like(path: Path, source: str) -> Iterator[Example]:
@@ -307,41 +197,6 @@ def chunk_around(lines: list[str], needed: list[int], rng: random.Random) -> str
     return " ".join(lines[at] for at in sorted(kept))
 
 
-# ---- support made by program
-
-
-def made_claims(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
-    """Statements of questions and sentences of paragraphs, true ones and edited ones, and true ones of elsewhere."""
-    for at, paragraph in enumerate(paragraphs):
-        near = [p for p in paragraphs[max(0, at - 4) : at + 5] if p.article == paragraph.article and p is not paragraph]
-        context = paragraph.text + " " + " ".join(p.text for p in near[:3])
-        for kind, claim in true_claims(paragraph, rng):
-            yield Example("support", claim, paragraph.text, f"made-{kind}", paragraph.article, label=1.0)
-            edit = edited(claim, context if rng.random() < 0.3 else paragraph.text, rng)
-            if edit and edit[1].lower() not in context.lower():
-                yield Example("support", edit[1], paragraph.text, f"edit-{edit[0]}", paragraph.article)
-            if near and rng.random() < 0.3:
-                words = re.findall(r"\w{4,}", claim.lower())
-                elsewhere = max(near, key=lambda p: overlap(p.text, words))
-                if claim.lower().rstrip(".") not in elsewhere.text.lower():
-                    yield Example("support", claim, elsewhere.text, "made-elsewhere", paragraph.article)
-
-
-def true_claims(paragraph: Paragraph, rng: random.Random) -> Iterator[tuple[str, str]]:
-    """(kind, claim) that the paragraph supports: up to two from its questions and one or two of its sentences."""
-    stated = [made for question, start, end in paragraph.questions if start >= 0
-              if (made := statement(question, paragraph.text[start:end]))]  # fmt: skip
-    for claim in rng.sample(stated, min(2, len(stated))):
-        yield "statement", claim
-    whole = [sentence for sentence in sentences(paragraph.text) if stands_alone(sentence)]
-    for sentence in rng.sample(whole, min(2, len(whole))):
-        shorter = without_clause(sentence)
-        if shorter:
-            yield "shortened", shorter
-        elif rng.random() < 0.6:
-            yield "sentence", sentence
-
-
 # ---- the mixture
 
 # At most so many examples of each source in one pass (drawn by seed): a pass that two cores can make in some hours,
@@ -405,42 +260,6 @@ def mixture(data: Path, seed: int) -> tuple[list[Example], list[Example]]:
         kept += examples[: CAPS.get(source, len(examples))]
     rng.shuffle(kept)
     return kept, dev
-
-
-# ---- cutting passages to a number of tokens
-
-
-def cropped(example: Example, budget: int, count: Callable[[str], int], rng: random.Random) -> Example:
-    """The example with its passage cut, by whole sentences, to about `budget` tokens as `count` counts them.
-
-    The sentences kept grow at random to both sides of an anchor: the answer's, or where there is none the one that
-    shares most words with the left text, so that a cut passage never tells by itself whether it holds the answer.
-    """
-    if count(example.passage) <= budget:
-        return example
-    spans = sentence_spans(example.passage)
-    sizes = [count(example.passage[a:b]) for a, b in spans]
-    first, last = anchor(example, spans)
-    total = sum(sizes[first : last + 1])
-    while True:
-        sides = [at for at in (first - 1, last + 1) if 0 <= at < len(spans) and total + sizes[at] <= budget]
-        if not sides:
-            break
-        at = rng.choice(sides)
-        first, last, total = min(first, at), max(last, at), total + sizes[at]
-    start, end = spans[first][0], spans[last][1]
-    shift = start if example.start >= 0 else 0
-    return replace(example, passage=example.passage[start:end], start=example.start - shift, end=example.end - shift)
-
-
-def anchor(example: Example, spans: list[tuple[int, int]]) -> tuple[int, int]:
-    """(first, last) sentence that must stay."""
-    if example.start >= 0:
-        inside = [i for i, (a, b) in enumerate(spans) if a < example.end and b > example.start]
-        return (inside[0], inside[-1]) if inside else (0, len(spans) - 1)
-    words = re.findall(r"\w+", example.left.lower())
-    best = max(range(len(spans)), key=lambda i: overlap(example.passage[spans[i][0] : spans[i][1]], words))
-    return best, best
 
 
 def main() -> None:

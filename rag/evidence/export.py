@@ -23,7 +23,8 @@ from torch import Tensor
 
 from index.eightbit import Smoothed, largest, smooth_feed_forward, write_int8
 from rag.evidence.base import base_model
-from rag.evidence.data import Example, mixture
+from rag.evidence.data import mixture
+from rag.evidence.examples import Example
 from rag.evidence.measure import Figure, deciding_figures, measure_all
 from rag.evidence.model import LEFT_TOKENS, WEIGHTS, WINDOW_TOKENS, EvidenceModel
 from rag.evidence.restore import average, restore

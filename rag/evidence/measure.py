@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.evidence.claims import overlap, sentences
-from rag.evidence.data import Example, mixture, read_json, read_lines
+from rag.evidence.data import mixture, read_json, read_lines
+from rag.evidence.examples import Example
 from rag.evidence.model import EvidenceModel, Reading
 
 RESAMPLES = 1000

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from rag.evidence.base import base_model
-from rag.evidence.data import Example, by_program, cropped, mixture
+from rag.evidence.data import by_program, mixture
+from rag.evidence.examples import Example, cropped
 from rag.evidence.model import LEFT_TOKENS, Marks
 from rag.evidence.restore import restore
 from rag.evidence.synonyms import Synonyms

@@ -1,0 +1,132 @@
+"""Examples made by program from SQuAD's paragraphs and their questions.
+
+Standard library only. Every draw comes from the `random.Random` that the caller seeds.
+"""
+
+import collections
+import math
+import random
+import re
+from collections.abc import Iterator
+
+from rag.evidence.claims import (
+    edited,
+    overlap,
+    sentence_spans,
+    sentences,
+    stands_alone,
+    statement,
+    with_gap,
+    without_clause,
+    yes_no,
+)
+from rag.evidence.examples import Example, Paragraph
+
+# ---- questions
+
+
+def near_misses(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
+    """Each question with another paragraph of its article: one of the three that share most of its rarer words."""
+    by_article = collections.defaultdict(list)
+    for paragraph in paragraphs:
+        by_article[paragraph.article].append(paragraph)
+    for article, members in by_article.items():
+        bags = [set(re.findall(r"\w+", member.text.lower())) for member in members]
+        seen = collections.Counter(word for bag in bags for word in bag)
+        for home, member in enumerate(members):
+            for question, start, end in member.questions:
+                if start < 0:
+                    continue
+                words = set(re.findall(r"\w+", question.lower()))
+                answer = member.text[start:end].lower()
+                weight = {word: math.log(1 + len(members) / seen[word]) for word in words if word in seen}
+                others = [
+                    (sum(weight[word] for word in weight if word in bags[i]) + rng.random(), i)
+                    for i in range(len(members))
+                    if i != home and answer not in members[i].text.lower()
+                ]
+                if others:
+                    chosen = rng.choice(sorted(others, reverse=True)[:3])[1]
+                    yield Example("read", question, members[chosen].text, "squad-near-miss", article)
+
+
+def edited_questions(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
+    """Answerable questions with a number, name or opposite of theirs exchanged, which their paragraph does not answer.
+
+    The new number or name is one of the paragraph's own where it has one, as in SQuAD 2.0's written questions.
+    """
+    for paragraph in paragraphs:
+        answered = [question for question, start, _ in paragraph.questions if start >= 0]
+        for question in rng.sample(answered, min(2, len(answered))):
+            edit = edited(question, paragraph.text, rng)
+            if edit and edit[0] != "negation":
+                yield Example("read", edit[1], paragraph.text, "squad-edited", paragraph.article)
+
+
+def gapped_claims(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
+    """True claims with a gap in place of a name or number, which is then the answer: what stands where in a claim is
+    what a swapped name gets wrong."""
+    for paragraph in paragraphs:
+        for kind, claim in true_claims(paragraph, rng):
+            made = with_gap(claim, paragraph.text, rng) if kind != "sentence" or rng.random() < 0.3 else None
+            if made:
+                start = paragraph.text.index(made[1])
+                yield Example(
+                    "read", made[0], paragraph.text, "gap", paragraph.article, start, start + len(made[1]), 1.0
+                )
+
+
+def decided_questions(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
+    """Questions that ask for yes or no, made of questions and answers, half of them with one thing exchanged: the
+    sentence that held the answer decides both. Some with another paragraph of their article, which does not."""
+    for at, paragraph in enumerate(paragraphs):
+        stated = [(made, start, end) for question, start, end in paragraph.questions if start >= 0
+                  if (made := statement(question, paragraph.text[start:end]))]  # fmt: skip
+        for claim, start, end in rng.sample(stated, min(2, len(stated))):
+            edit = edited(claim, paragraph.text, rng) if rng.random() < 0.5 else None
+            asked = yes_no(edit[1] if edit and edit[0] != "negation" else claim)
+            low, high = next(((a, b) for a, b in sentence_spans(paragraph.text) if a <= start and end <= b), (0, 0))
+            if not asked or high == 0:
+                continue
+            yield Example("read", asked, paragraph.text, "yes-no", paragraph.article, low, high, 1.0, within=True)
+            near = [p.text for p in paragraphs[max(0, at - 4) : at + 5] if p.article == paragraph.article]
+            others = [text for text in near if paragraph.text[start:end].lower() not in text.lower()]
+            if others and rng.random() < 0.6:
+                words = re.findall(r"\w{4,}", asked.lower())
+                nearest = max(others, key=lambda text: overlap(text, words))
+                yield Example("read", asked, nearest, "yes-no-near-miss", paragraph.article)
+
+
+# ---- claims
+
+
+def made_claims(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
+    """Statements of questions and sentences of paragraphs, true ones and edited ones, and true ones of elsewhere."""
+    for at, paragraph in enumerate(paragraphs):
+        near = [p for p in paragraphs[max(0, at - 4) : at + 5] if p.article == paragraph.article and p is not paragraph]
+        context = paragraph.text + " " + " ".join(p.text for p in near[:3])
+        for kind, claim in true_claims(paragraph, rng):
+            yield Example("support", claim, paragraph.text, f"made-{kind}", paragraph.article, label=1.0)
+            edit = edited(claim, context if rng.random() < 0.3 else paragraph.text, rng)
+            if edit and edit[1].lower() not in context.lower():
+                yield Example("support", edit[1], paragraph.text, f"edit-{edit[0]}", paragraph.article)
+            if near and rng.random() < 0.3:
+                words = re.findall(r"\w{4,}", claim.lower())
+                elsewhere = max(near, key=lambda p: overlap(p.text, words))
+                if claim.lower().rstrip(".") not in elsewhere.text.lower():
+                    yield Example("support", claim, elsewhere.text, "made-elsewhere", paragraph.article)
+
+
+def true_claims(paragraph: Paragraph, rng: random.Random) -> Iterator[tuple[str, str]]:
+    """(kind, claim) that the paragraph supports: up to two from its questions and one or two of its sentences."""
+    stated = [made for question, start, end in paragraph.questions if start >= 0
+              if (made := statement(question, paragraph.text[start:end]))]  # fmt: skip
+    for claim in rng.sample(stated, min(2, len(stated))):
+        yield "statement", claim
+    whole = [sentence for sentence in sentences(paragraph.text) if stands_alone(sentence)]
+    for sentence in rng.sample(whole, min(2, len(whole))):
+        shorter = without_clause(sentence)
+        if shorter:
+            yield "shortened", shorter
+        elif rng.random() < 0.6:
+            yield "sentence", sentence
