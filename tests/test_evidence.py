@@ -218,6 +218,22 @@ def test_statements_from_questions() -> None:
     assert statement("What is the capital of France?", "Paris") == "The capital of France is Paris."
     assert statement("In what year did the war begin?", "1914") == "The war began in 1914."
     assert statement("Why?", "because") is None
+    assert statement("When did the war end?", "25 October 1922") == "The war ended on 25 October 1922."
+    assert statement("When was the church built?", "around 1143") == "The church was built around 1143."
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Where are the races held?", "Courses are at Taunton"),  # an answer that is a clause
+        ("What effect does race have in the lives of people?", "a real one"),
+        ("What direction is Rome's gate from West Street?", "south"),
+        ("What type of climate is southern Nigeria?", "tropical"),
+        ("When was the tally of students killed in the earthquake released?", "2009"),  # which of two verbs?
+    ],
+)
+def test_what_would_read_badly_is_no_statement(question: str, answer: str) -> None:
+    assert statement(question, answer) is None
 
 
 def test_statements_as_questions_for_yes_or_no() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
+import json
 import random
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from rag.evidence.data import fairytales
+from rag.evidence.data import fairytales, long_documents
 from rag.evidence.examples import Example, Paragraph
-from rag.evidence.made import decided_questions
+from rag.evidence.made import decided_questions, details, made_claims
 from rag.evidence.model import WEIGHTS
 from rag.evidence.train import BATCH, CLAIM_WINDOWS, MARKS, batches, together
 
@@ -84,3 +86,67 @@ def test_a_question_for_yes_or_no_rests_on_the_sentence_that_decides_it() -> Non
         else:
             assert (example.passage, example.start, example.label) == ("Nobody liked the tower.", -1, 0.0)
     assert len({example.left for example in made}) > 1, "none was edited"
+
+
+def asked_of(text: str, question: str, answer: str) -> list[Example]:
+    start = text.index(answer)
+    paragraph = Paragraph("towers", text, ((question, start, start + len(answer)), ("Why?", -1, -1)))
+    return list(details([paragraph], random.Random(1)))
+
+
+def test_a_detail_is_asked_for_where_it_stands_and_where_it_does_not() -> None:
+    (given,) = asked_of("It opened on 6 May 1889.", "When was it opened?", "6 May 1889")
+    assert given.source == "detail"
+    assert given.left in {f"{asked} was it opened?" for asked in
+                          ("On what date", "On which day", "On which date", "In which month")}  # fmt: skip
+    assert given.passage[given.start : given.end] == "6 May 1889"
+    no_day = asked_of("It opened in 1889. Rain fell in May.", "In what year was it opened?", "1889")
+    no_year = asked_of("It opened in May.", "When was it opened?", "May")
+    no_time = asked_of("It was built by Eiffel.", "Who built it?", "Eiffel")
+    assert [(e.source, e.start, e.label) for e in no_day] == [("missing-detail", -1, 0.0)]
+    assert not no_day[0].left.startswith("In what year")
+    assert [(e.source, e.left) for e in no_year] == [
+        ("detail", "In which month was it opened?"),
+        ("missing-detail", "In which year was it opened?"),
+    ]
+    assert no_time == []  # "Eiffel built it." makes no question with "was"
+
+
+def test_no_detail_is_called_missing_that_the_text_may_give() -> None:
+    assert asked_of("It opened in 1889, on the sixth of May.", "When was it opened?", "1889") == []
+    assert [e.source for e in asked_of("In 1889 it opened. In May, too.", "When was it opened?", "May")] == ["detail"]
+    assert asked_of("The tower was built by Eiffel before the war.", "What was built by Eiffel?", "The tower") == []
+    (when,) = asked_of("The tower was built by Eiffel.", "What was built by Eiffel?", "The tower")
+    assert when.left.endswith(" was the tower built by Eiffel?")
+
+
+def test_an_excerpt_answers_and_another_place_does_not(tmp_path: Path) -> None:
+    folder = tmp_path / "chunking"
+    folder.mkdir()
+    filler = "Much was said about the harbour of the town. " * 60
+    excerpt = "The mayor closed the harbour in May."
+    text = filler + excerpt + " " + filler
+    (folder / "speech.md").write_text(text, encoding="utf-8")
+    one = {"content": excerpt, "start_index": len(filler), "end_index": len(filler) + len(excerpt)}
+    with (folder / "questions_df.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.DictWriter(file, ["question", "references", "corpus_id"])
+        rows.writeheader()
+        for question, references in (("Who closed the harbour?", [one]), ("Two places?", [one, one]),
+                                     ("Misplaced?", [one | {"start_index": 3}])):  # fmt: skip
+            rows.writerow({"question": question, "references": json.dumps(references), "corpus_id": "speech"})
+    own, other = long_documents(tmp_path, random.Random(1))
+    assert own.passage[own.start : own.end] == excerpt
+    assert own.within
+    assert own.passage in text
+    assert excerpt not in other.passage
+    assert (other.left, other.start, other.label) == (own.left, -1, 0.0)
+
+
+def test_a_claim_with_two_names_has_them_change_places_beside_another_edit() -> None:
+    text = "In the spring Anna Berg defeated Karl Lund near Oslo. Bertil Dahl came too."
+    paragraph = Paragraph("wars", text, ())
+    made = [example for seed in range(30) for example in made_claims([paragraph], random.Random(seed))]
+    both = [example for example in made if example.source == "edit-roles"]
+    assert both
+    assert all("Karl Lund defeated Anna Berg" in example.left and example.label == 0.0 for example in both)
+    assert {"edit-name", "edit-roles"} <= {example.source for example in made}

@@ -95,6 +95,13 @@ NOUN_WH = re.compile(r"^(?:what|which)\s+((?:\w+\s){1,3}?)(is|was|are|were|has|h
 HOW_MANY = re.compile(r"^how many\s+(\w+)\s+(.+)$", re.IGNORECASE)
 PASSIVE = re.compile(r"^(when|where|in what year|in which year)\s+(is|was|are|were)\s+(.+)$", re.IGNORECASE)
 DID = re.compile(r"^(when|where|in what year|in which year)\s+did\s+(.+)$", re.IGNORECASE)
+PLACED = re.compile(
+    r"(?:in|on|at|by|during|after|before|from|since|near|to|around|about|along|between|outside|inside|within|through\w*"
+    r"|across|over|under|beneath|behind|above|below|up|down|off|until|till|following|prior|circa|c\.|next|when|as)\b",
+    re.IGNORECASE,
+)
+DAY = re.compile(rf"(?:{'|'.join(MONTHS)}) \d{{1,2}}\b(?!\d)|\b\d{{1,2}} (?:{'|'.join(MONTHS)})|^(?:[A-Z][a-z]+day)\b")
+CLAUSE = re.compile(r"\b(?:is|are|was|were|has|have|had|does|do|did|will|would|can|could)\b")
 PARTICIPLES = set(
     "born built made written held found given taken known sold won led seen sent begun shown spoken broken chosen "
     "drawn grown hidden kept laid left lost met paid put read said set shot spent struck taught thrown told".split()
@@ -141,7 +148,7 @@ def from_copula(question: str, answer: str) -> str | None:
 def from_subject(question: str, answer: str) -> str | None:
     """Who wrote X? → A wrote X."""
     match = SUBJECT_WH.match(question)
-    if not match or not re.fullmatch(r"\w+(?:ed|s|ote|ook|ade|ame|ave|an|on|eld|ost)", match.group(1).lower()):
+    if not match or not re.fullmatch(r"\w+(?:ed|s|ote|ook|ade|ame|ave|eld|ost)|won|began|ran", match.group(1).lower()):
         return None
     if match.group(1).lower() in AUXILIARIES or (question.lower().startswith("what") and match.group(1).endswith("s")):
         return None
@@ -151,8 +158,10 @@ def from_subject(question: str, answer: str) -> str | None:
 def from_noun(question: str, answer: str) -> str | None:
     """Which city was founded in 1800? → A was founded in 1800. How many people live in X? → A people live in X."""
     match = NOUN_WH.match(question)
-    if match and match.group(2).lower() not in {"did"} and not is_noun_phrase(match.group(3)):
-        return f"{answer} {match.group(2)} {match.group(3)}"
+    if match and not AUXILIARIES & set(match.group(1).lower().split()) and not is_noun_phrase(match.group(3)):
+        verb, first = match.group(2).lower(), match.group(3).split()[0].lower()
+        plain = verb not in {"is", "was", "are", "were"} or is_participle(first) or first.endswith("ing")
+        return f"{answer} {match.group(2)} {match.group(3)}" if plain else None
     match = HOW_MANY.match(question)
     if match and not re.search(r"\b(?:do|does|did|is|was|are|were|has|have|had|can|will)\s+(?!\w+ed\b|in\b|\w+en\b)",
                                match.group(2)):  # fmt: skip
@@ -162,15 +171,13 @@ def from_noun(question: str, answer: str) -> str | None:
 
 def from_adverb(question: str, answer: str) -> str | None:
     """When was X built? → X was built in A. Where did X begin? → X began in A."""
-    place = (
-        answer
-        if re.match(r"(?:in|on|at|by|during|after|before|from|since|near|to)\b", answer.lower())
-        else f"in {answer}"
-    )
+    place = answer if PLACED.match(answer) else f"{'on' if DAY.search(answer) else 'in'} {answer}"
     match = PASSIVE.match(question)
     if match:
         words = match.group(3).split()
         at = next((i for i, word in enumerate(words) if i and is_participle(word)), 0)
+        if any(is_participle(word) for word in words[at + 1 :]):
+            return None  # which of the two is the verb?
         return f"{' '.join(words[:at])} {match.group(2)} {' '.join(words[at:])} {place}" if at else None
     match = DID.match(question)
     if match:
@@ -184,7 +191,7 @@ def statement(question: str, answer: str) -> str | None:
     """Turn a question and its answer into a plain statement; None where the simple rules do not read well."""
     plain = question.strip().rstrip("?").strip()
     answer = answer.strip().strip(".,;")
-    if not plain or not answer or len(answer.split()) > 9 or "?" in plain:
+    if not plain or not answer or len(answer.split()) > 9 or "?" in plain or CLAUSE.search(answer):
         return None
     for rule in (from_adverb, from_copula, from_subject, from_noun):
         made = rule(plain, answer)

@@ -18,7 +18,14 @@ from typing import Any
 
 from rag.evidence.claims import overlap
 from rag.evidence.examples import Example, Paragraph
-from rag.evidence.made import decided_questions, edited_questions, gapped_claims, made_claims, near_misses
+from rag.evidence.made import (
+    decided_questions,
+    details,
+    edited_questions,
+    gapped_claims,
+    made_claims,
+    near_misses,
+)
 
 DEV_SHARE = 0.05
 
@@ -138,6 +145,29 @@ def selqa(data: Path) -> Iterator[Example]:
                 yield Example("read", question, (lead + rest).strip(), "selqa-without", lead[:80] or text[:80])
 
 
+def long_documents(data: Path, rng: random.Random) -> Iterator[Example]:
+    """Questions on a speech, articles, papers, reports and chats with the one excerpt that answers each: asked of the
+    text around it, and of another place of the document that shares many words with the question."""
+    with (data / "chunking/questions_df.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for name in sorted({row["corpus_id"] for row in rows}):
+        text = (data / f"chunking/{name}.md").read_text(encoding="utf-8")
+        for row in (row for row in rows if row["corpus_id"] == name):
+            references = json.loads(row["references"])
+            start, end = references[0]["start_index"], references[0]["end_index"]
+            if len(references) > 1 or text[start:end] != references[0]["content"]:
+                continue
+            low, high = max(0, start - rng.randint(0, 600)), end + rng.randint(0, 600)
+            low = text.rfind(" ", 0, low) + 1
+            group = f"{name} {start // 5000}"
+            yield Example("read", row["question"], text[low:high], "long-document", group, start - low, end - low, 1.0,
+                          within=True)  # fmt: skip
+            words = re.findall(r"\w{4,}", row["question"].lower())
+            places = [at for at in range(0, len(text) - 900, 700) if at > end + 200 or at + 900 < start - 200]
+            other = max(places, key=lambda at: overlap(text[at : at + 900], words) + rng.random())
+            yield Example("read", row["question"], text[other : other + 900], "long-document-elsewhere", group)
+
+
 # ---- support from labelled sets
 
 
@@ -206,10 +236,10 @@ def chunk_around(lines: list[str], needed: list[int], rng: random.Random) -> str
 CAPS = {
     "squad": 18_000, "squad2-unanswerable": 9_000, "squad-near-miss": 6_000, "squad-edited": 3_000, "new-wiki": 3_000,
     "qamr": 1_500, "fairytaleqa-near-miss": 1_500, "gap": 2_000, "yes-no": 3_000,
-    "yes-no-near-miss": 1_500, "covidqa": 600, "fever": 5_000, "check_covid": 1_000,
-    "mnli": 2_000, "snli": 500, "cad": 700, "breaking": 300, "med": 300, "made-statement": 6_000,
-    "made-sentence": 3_000, "made-shortened": 1_500, "made-elsewhere": 2_000, "edit-name": 7_000, "edit-roles": 2_500,
-    "edit-number": 3_000, "edit-opposite": 2_500, "edit-negation": 1_200,
+    "yes-no-near-miss": 1_500, "missing-detail": 1_300, "detail": 1_300, "covidqa": 600, "fever": 5_000,
+    "check_covid": 1_000, "mnli": 2_000, "snli": 500, "cad": 700, "breaking": 300, "med": 300, "made-statement": 6_000,
+    "made-sentence": 3_000, "made-shortened": 1_500, "made-elsewhere": 2_000, "edit-name": 7_000, "edit-roles": 3_000,
+    "edit-number": 3_000, "edit-month": 1_000, "edit-opposite": 3_000, "edit-negation": 1_200,
 }  # fmt: skip
 MADE = ("made-", "edit-")
 
@@ -240,6 +270,8 @@ def all_examples(data: Path, seed: int) -> Iterator[Example]:
     yield from made_claims(paragraphs, rng)
     yield from gapped_claims(paragraphs, random.Random(seed + 3))
     yield from decided_questions(paragraphs, random.Random(seed + 5))
+    yield from details(paragraphs, random.Random(seed + 6))
+    yield from long_documents(data, random.Random(seed + 7))
 
 
 def mixture(data: Path, seed: int) -> tuple[list[Example], list[Example]]:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 
 from rag.evidence.claims import (
+    EDITS,
+    MONTHS,
     edited,
     overlap,
     sentence_spans,
@@ -97,7 +99,58 @@ def decided_questions(paragraphs: list[Paragraph], rng: random.Random) -> Iterat
                 yield Example("read", asked, nearest, "yes-no-near-miss", paragraph.article)
 
 
+YEAR = re.compile(r"\b[12]\d{3}\b")
+TIME = re.compile(
+    rf"{YEAR.pattern}|\b(?:{'|'.join(MONTHS)}|[A-Z][a-z]+day)\b|\b(?:century|decade|years?|months?|weeks?|days?|night|"
+    r"when|while|after|before|during|since|until|ago|today|now|recently|later|early|late|era|period|age|time|war)\b",
+    re.IGNORECASE,
+)
+DAY_ASKED = ("On what date", "On which day", "On which date")
+WHEN = re.compile(r"^(?:when|in (?:what|which) year)\b", re.IGNORECASE)
+
+
+def details(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
+    """Questions for the day, the month or the year of something, half of them where their sentence leaves it out."""
+    for paragraph in paragraphs:
+        for question, start, end in paragraph.questions:
+            if start < 0:
+                continue
+            if made := given_detail(question, paragraph.text[start:end], rng):
+                yield Example("read", made, paragraph.text, "detail", paragraph.article, start, end, 1.0)
+            if made := missing_detail(question, paragraph.text, start, end, rng):
+                yield Example("read", made, paragraph.text, "missing-detail", paragraph.article)
+
+
+def given_detail(question: str, answer: str, rng: random.Random) -> str | None:
+    """When was X? → On what date was X? where the answer gives the day; or in which month, or year."""
+    if not WHEN.match(question):
+        return None
+    month = next((month for month in MONTHS if month in answer), "")
+    if month and re.search(rf"\d {month}|{month} \d{{1,2}}\b", answer):
+        return WHEN.sub(rng.choice((*DAY_ASKED, "In which month")), question)
+    return WHEN.sub("In which month", question) if month else None
+
+
+def missing_detail(question: str, text: str, start: int, end: int, rng: random.Random) -> str | None:
+    """A question and its answer's place in the text (characters) → a question for what does not stand there: the day
+    where its sentence gives a year, the year where the text has none, the time where it has no word of time."""
+    answer = text[start:end]
+    home = next((text[a:b] for a, b in sentence_spans(text) if a <= start and end <= b), "")
+    if YEAR.fullmatch(answer) and WHEN.match(question) and not any(month in home for month in MONTHS):
+        return WHEN.sub(rng.choice((*DAY_ASKED, "In which month")), question)
+    if WHEN.match(question) and any(month in answer for month in MONTHS) and not YEAR.search(text):
+        return WHEN.sub("In which year", question)
+    claim = statement(question, answer)
+    asked = yes_no(claim) if claim and not TIME.search(text) else None
+    if asked and re.match(r"(?:Was|Were|Did) ", asked):
+        return f"{rng.choice(('When', 'In which year', 'On what date'))} {asked[0].lower()}{asked[1:]}"
+    return None
+
+
 # ---- claims
+
+
+RARE = ("roles", "month", "opposite")  # few claims allow these edits; one that does gets them beside another
 
 
 def made_claims(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
@@ -110,6 +163,10 @@ def made_claims(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Exa
             edit = edited(claim, context if rng.random() < 0.3 else paragraph.text, rng)
             if edit and edit[1].lower() not in context.lower():
                 yield Example("support", edit[1], paragraph.text, f"edit-{edit[0]}", paragraph.article)
+            for rare in (kind for kind in RARE if edit and edit[0] != kind):
+                also = EDITS[rare](claim, context, rng)
+                if also and also != claim and also.lower() not in context.lower():
+                    yield Example("support", also, paragraph.text, f"edit-{rare}", paragraph.article)
             if near and rng.random() < 0.3:
                 words = re.findall(r"\w{4,}", claim.lower())
                 elsewhere = max(near, key=lambda p: overlap(p.text, words))
