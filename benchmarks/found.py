@@ -34,7 +34,8 @@ from rag.retrieve import retrieve
 class Row:
     """One question: token F1 and exact match given the paragraph and as found, and F1 were nothing refused.
 
-    `read`: whether the paragraph is among the passages read; `home`: whether the best quote lies in it."""
+    `read`: whether the paragraph is among the passages read; `home`: whether the best quote lies in it; `confidence`:
+    probability that the passages read answer the question."""
 
     given: float
     given_exact: float
@@ -44,6 +45,7 @@ class Row:
     read: bool
     home: bool
     answered: bool
+    confidence: float
 
 
 def scores(prediction: str, golds: list[str]) -> tuple[float, float]:
@@ -76,6 +78,7 @@ def asked(doc: str, qa: Any, assistant: Assistant) -> Row:
         any(passage.doc_id == doc for passage in passages),
         bool(quotes) and quotes[0].passage.doc_id == doc,
         answer.outcome == "answered",
+        answer.confidence,
     )
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-import rag.llm
+import rag.llm.embedded
+import rag.llm.hosted
 from rag.llm import LLM, Limits, open_llm
 from rag.types import ModelError
 from tests.fakes import FakeLLM
@@ -166,7 +167,7 @@ def llama_server() -> Iterator[str]:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
-    params.model.path = str(rag.llm._weights())
+    params.model.path = str(rag.llm.embedded._weights())
     params.n_ctx, params.n_parallel, params.verbosity = 512, 1, -1
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     server = xllamacpp.Server(params)
@@ -251,7 +252,8 @@ def test_a_missing_key_names_its_variable(spec: str, variable: str, monkeypatch:
 
 
 def test_a_missing_package_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rag.llm, "_installed", lambda package: False)
+    for module in (rag.llm.hosted, rag.llm.embedded):
+        monkeypatch.setattr(module, "installed", lambda package: False)
     with pytest.raises(ModelError, match=r"pip install 'footnote-qa\[anthropic\]'"):
         open_llm("anthropic/claude-sonnet-5")
     with pytest.raises(ModelError, match="make install"):
@@ -262,7 +264,7 @@ def test_weights_that_cannot_be_read_are_a_model_error(tmp_path: Any) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF but no model")
     with pytest.raises(ModelError, match="make install"):
-        rag.llm._load(broken, "key")
+        rag.llm.embedded._load(broken, "key")
 
 
 # --- what is sent, and what is not ---------------------------------------------------------------------------
@@ -407,7 +409,7 @@ def test_the_embedded_model_is_asked_for_one_line_that_hangs_on_nothing_asked_be
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with wire(openai_says("One line.")) as server:
-        monkeypatch.setattr(rag.llm, "_serve", lambda weights: (f"{server.url}/v1", "its key"))
+        monkeypatch.setattr(rag.llm.embedded, "_serve", lambda weights: (f"{server.url}/v1", "its key"))
         llm = open_llm("embedded", QUICK)
         assert llm
         ask(llm)
@@ -417,7 +419,7 @@ def test_the_embedded_model_is_asked_for_one_line_that_hangs_on_nothing_asked_be
 
 
 def test_no_other_program_can_use_the_embedded_model() -> None:
-    address, _ = rag.llm._serve(rag.llm._weights())
+    address, _ = rag.llm.embedded._serve(rag.llm.embedded._weights())
     request = urllib.request.Request(f"{address}/chat/completions", b'{"messages": []}')
     with pytest.raises(urllib.error.HTTPError, match="401") as caught:
         urllib.request.urlopen(request, timeout=5)
