@@ -87,7 +87,7 @@ def read_squad(path: Path, data: bytes) -> EvalSet:
     for number, article in enumerate(squad.data, 1):
         for order, paragraph in enumerate(article.paragraphs, 1):
             title = article.title.replace("_", " ")
-            document = library.add(f"{article.title or number}/{order}", title, paragraph.context)
+            document = library.add(f"{number} {article.title}/{order}", title, paragraph.context)
             for question in paragraph.qas:
                 if question.id in items:
                     raise EvalSetError(f"{path}: question id {question.id!r} stands there twice; change one")

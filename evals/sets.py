@@ -68,7 +68,7 @@ def _json_or_none(text: str) -> object:
     """The one JSON value of the file, None where it is not one: JSONL is judged line by line."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # brackets within brackets, a hundred thousand deep
         return None
 
 

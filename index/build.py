@@ -181,7 +181,7 @@ class Index:
                 writer.take(document)
                 if progress:
                     progress(min(done, total), total)
-            writer.flush()
+            writer.finish()
         return writer.report()
 
     def remove(self, doc_id: str) -> IndexReport:
@@ -281,32 +281,68 @@ class _Writer:
     def __init__(self, index: Index) -> None:
         self.index = index
         self.batch: list[tuple[Document, list[Chunk]]] = []
-        self.seen: dict[str, str] = {}  # sha256 → source, of the documents waiting in the batch
+        self.seen: dict[str, str] = {}  # sha256 → source, of the documents in the batch
+        # Documents whose text another one has in the index: that one may have changed too, and not been read yet.
+        self.waiting: dict[str, Document] = {}
         self.sets: dict[str, list[str]] = {"added": [], "replaced": [], "unchanged": [], "removed": []}
         self.duplicates: list[Failure] = []
 
     def take(self, document: Document) -> None:
-        old_hash = self.index.catalog.hash_of(document.id)
-        if old_hash == document.sha256:
+        if any(document.id == other.id for other, _ in self.batch):  # a file that was named twice
+            self.flush()
+        if self._stored(document) == (document.sha256, document.title, document.published, document.author):
             self.sets["unchanged"].append(document.id)
-            return
-        twin = self._twin(document)
-        if twin is not None:
-            self._skip_duplicate(document, twin, replaces=old_hash is not None)
-            return
-        self.sets["added" if old_hash is None else "replaced"].append(document.id)
+        elif document.sha256 in self.seen:
+            self._skip_duplicate(document, self.seen[document.sha256])
+        elif self._twin(document):
+            self.waiting[document.id] = document
+        else:
+            self._put(document)
+
+    def finish(self) -> None:
+        """Write what is left."""
+        self.flush()
+        while self.waiting:
+            chain, twin = self._chain(next(iter(self.waiting)))
+            circle = twin is not None and twin[0] in {document.id for document in chain}
+            for document in chain:
+                if document.sha256 in self.seen:
+                    self._skip_duplicate(document, self.seen[document.sha256])
+                elif twin and not circle and document is chain[0]:
+                    self._skip_duplicate(document, twin[1])
+                else:
+                    self._put(document, flush=not circle)  # texts that changed places do so in one transaction
+        self.flush()
+
+    def _chain(self, doc_id: str) -> tuple[list[Document], tuple[str, str] | None]:
+        """Waiting documents, each behind the one that gives up its text to it, and what gives up none to the first."""
+        chain: list[Document] = []
+        twin: tuple[str, str] | None = None
+        while doc_id in self.waiting:
+            chain.append(self.waiting.pop(doc_id))
+            twin = self._twin(chain[-1])
+            doc_id = twin[0] if twin else ""
+        return chain[::-1], twin
+
+    def _stored(self, document: Document) -> tuple[object, ...] | None:
+        return self.index.catalog.known(document.id)
+
+    def _twin(self, document: Document) -> tuple[str, str] | None:
+        """Id and source of another document in the index with the same text, unless the batch gives it another one."""
+        twin = self.index.catalog.with_hash(document.sha256)
+        changing = {document.id, *(other.id for other, _ in self.batch)} if twin else ()
+        return twin if twin and twin[0] not in changing else None
+
+    def _put(self, document: Document, flush: bool = True) -> None:
+        self.sets["replaced" if self._stored(document) else "added"].append(document.id)
         self.seen[document.sha256] = document.source
         self.batch.append((document, chunking.split(document)))
-        if sum(len(chunks) for _, chunks in self.batch) >= BATCH_CHUNKS:
+        if flush and sum(len(chunks) for _, chunks in self.batch) >= BATCH_CHUNKS:
             self.flush()
 
-    def _twin(self, document: Document) -> str | None:
-        stored = self.index.catalog.with_hash(document.sha256)
-        return self.seen.get(document.sha256) or (stored[1] if stored else None)
-
-    def _skip_duplicate(self, document: Document, twin: str, replaces: bool) -> None:
+    def _skip_duplicate(self, document: Document, twin: str) -> None:
         self.duplicates.append(Failure(document.source, f"the same text as {twin}, which is in the index"))
-        if replaces:  # its older, different version no longer exists
+        if self._stored(document):  # its older, different version no longer exists
             self.flush()
             self.index._drop(document.id)
             self.sets["removed"].append(document.id)
@@ -330,6 +366,8 @@ class _Writer:
         if embedded:
             store.add(list(embedded), np.stack([item.vectors[0] for item in embedded.values()]))
         with catalog.transaction():
+            for document, _ in self.batch:  # all first: one may take over the text, and so the chunks, of another
+                catalog.delete(document.id)
             for document, chunks in self.batch:
                 catalog.put(document, [embedded[chunk.id] for chunk in chunks])
         self.index._settle(store, old)

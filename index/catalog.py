@@ -188,9 +188,10 @@ class Catalog:
         rows = self._all("SELECT substr(text, ?, ?) FROM documents WHERE id = ?", (start + 1, end - start, doc_id))
         return str(rows[0][0]) if rows else None
 
-    def hash_of(self, doc_id: str) -> str | None:
-        rows = self._all("SELECT sha256 FROM documents WHERE id = ?", (doc_id,))
-        return str(rows[0][0]) if rows else None
+    def known(self, doc_id: str) -> tuple[object, ...] | None:
+        """(sha256, title, published, author) of a document, None when it is not here."""
+        rows = self._all("SELECT sha256, title, published, author FROM documents WHERE id = ?", (doc_id,))
+        return tuple(rows[0]) if rows else None
 
     def with_hash(self, sha256: str) -> tuple[str, str] | None:
         """Id and source of the document with this content, if there is one."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from index.types import Chunk, Document
@@ -21,17 +21,19 @@ MAX_CHARS = 1000  # about 220 word pieces of English: within the 256 that all-Mi
 MIN_CHARS = 200  # a shorter paragraph is joined to the next: a caption or a one-line reply says little alone
 MAX_SENTENCE = 600  # a longer "sentence" is a table, a list or a text without full stops; cut at a space
 WRAP = 160  # nobody wraps lines beyond this width, so next to a longer line a line break ends a paragraph
-VERSION = f"sentences-1/{MAX_CHARS}/{MIN_CHARS}/{MAX_SENTENCE}/{WRAP}"
+VERSION = f"sentences-2/{MAX_CHARS}/{MIN_CHARS}/{MAX_SENTENCE}/{WRAP}"
 
-_PARAGRAPH = re.compile(r"(?:\r\n|\r|\n)[^\S\r\n]*(?:\r\n|\r|\n)\s*")
+# Atomic, lest one "\r\n" be taken for two line ends.
+_PARAGRAPH = re.compile(r"(?>\r\n|\r|\n)[^\S\r\n]*(?>\r\n|\r|\n)\s*")
 _LINE = re.compile(r"[^\r\n]+")
-_HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*?)[ \t]*#*$")
+_HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
 _LIST_ITEM = re.compile(r"\s*(?:[-*+•>|]|\d{1,3}[.)])\s")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
-# A sentence ends after . ! ? … with any closing quotes or brackets, when space follows; or after a CJK full stop.
-_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”’）]*")
+# A sentence ends after . ! ? … with any closing quotes or brackets, when space follows; or after a CJK full stop. A row
+# of dots is tried once, from its first one, so that a line of them takes no quadratic time.
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?=\s)|[。！？]+[」』”’）]*")
 _NEXT_STARTS_LOWER = re.compile(r"\s+[\"'“‘«(\[]*[a-zà-öø-ÿ]")
-_LAST_WORD = re.compile(r"(\S+)\Z")
+LAST_WORD = 30  # characters looked back for what may be an abbreviation
 # A full stop after one of these ends no sentence: a name follows; after the second kind only where a number does.
 _ABBREVIATIONS = frozenset(
     "mr mrs ms dr prof st sr jr gen col maj capt lt sgt cmdr adm rev hon pres gov sen rep amb "
@@ -53,6 +55,7 @@ class Block:
     end: int
     headings: tuple[str, ...]
     is_heading: bool = False
+    is_item: bool = False
 
 
 def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
@@ -62,11 +65,12 @@ def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
         return False
     if match.group()[0] != "." or match.group().startswith(".."):
         return True
-    word = _LAST_WORD.search(text, start, match.start())
-    if word is None:
+    low = max(start, match.start() - LAST_WORD)
+    words = text[low : match.start()].split()
+    if not words or text[match.start() - 1].isspace():
         return False
-    bare = word.group().lstrip(_OPENERS)
-    if bare.isdigit() and word.start() == start:
+    bare = words[-1].lstrip(_OPENERS)
+    if bare.isdigit() and match.start() - len(words[-1]) == start:
         return False  # "3. Apply the paint": the number of a list item
     if "." in bare and bare.replace(".", "").isalpha() and len(bare) <= 5:
         return bool(_STARTERS.match(text, match.end()))
@@ -94,8 +98,8 @@ def _cut_long(text: str, start: int, end: int, limit: int) -> Iterator[Span]:
         yield start, end
 
 
-def sentences(text: str, start: int = 0, end: int | None = None) -> list[Span]:
-    """Spans of the sentences in `text[start:end]`, without surrounding space, at most `MAX_SENTENCE` long.
+def sentences(text: str, start: int = 0, end: int | None = None, longest: int = MAX_SENTENCE) -> list[Span]:
+    """Spans of the sentences in `text[start:end]`, without surrounding space, at most `longest` characters each.
 
     Markdown emphasis and list marks stay inside their sentence; a heading or list line is a sentence of its own.
     """
@@ -105,10 +109,36 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> list[Span]:
         at = block.start
         for match in _END.finditer(text, block.start, block.end):
             if match.end() < block.end and _ends_sentence(text, at, match):
-                spans.extend(_cut_long(text, *_strip(text, at, match.end()), MAX_SENTENCE))
+                spans.extend(_cut_long(text, *_strip(text, at, match.end()), longest))
                 at, _ = _strip(text, match.end(), block.end)
-        spans.extend(_cut_long(text, *_strip(text, at, block.end), MAX_SENTENCE))
+        spans.extend(_cut_long(text, *_strip(text, at, block.end), longest))
     return [span for span in spans if span[0] < span[1]]
+
+
+def lead_in(text: str, spans: Sequence[Span], at: int) -> int:
+    """The sentence with which `spans[at]` must be read: for an item of a list the one before the list that ends with a
+    colon ("None of these is true:"), else itself. `spans`: the sentences of the text, in order."""
+    first = at
+    while first > 0 and not _is_item(text, spans[first]) and not _parted(text, spans, first):
+        first -= 1  # a later sentence of an item
+    if not _is_item(text, spans[first]):
+        return at
+    for before in range(first - 1, -1, -1):
+        item = _is_item(text, spans[before])
+        if text[slice(*spans[before])].rstrip("*_ ").endswith(":"):
+            return lead_in(text, spans, before) if item else before
+        if not item and _parted(text, spans, before):
+            break
+    return at
+
+
+def _is_item(text: str, span: Span) -> bool:
+    return bool(_LIST_ITEM.match(text, *span))
+
+
+def _parted(text: str, spans: Sequence[Span], at: int) -> bool:
+    """Whether a sentence begins a paragraph."""
+    return at == 0 or bool(_PARAGRAPH.search(text, spans[at - 1][1], spans[at][0]))
 
 
 def _paragraphs(text: str, start: int, end: int) -> Iterator[Span]:
@@ -125,21 +155,27 @@ def _blocks(text: str, start: int, end: int) -> list[Block]:
     path: list[tuple[int, str]] = []
     fenced = False
     for low, high in _paragraphs(text, start, end):
-        at, width = low, 0
+        at, width, in_item = low, 0, False
         for line in _LINE.finditer(text, low, high):
             fenced ^= bool(_FENCE.match(line.group()))
             heading = None if fenced else _HEADING.match(line.group())
-            if heading or _LIST_ITEM.match(line.group()) or max(width, len(line.group())) > WRAP:
-                blocks.append(Block(*_strip(text, at, line.start()), _names(path)))
-                at = line.start()
+            item = bool(_LIST_ITEM.match(line.group()))
+            if heading or item or max(width, len(line.group())) > WRAP:
+                blocks.append(Block(*_strip(text, at, line.start()), _names(path), is_item=in_item))
+                at, in_item = line.start(), item
             if heading:
                 level = len(heading.group(1))
-                path = [(depth, name) for depth, name in path if depth < level] + [(level, heading.group(2))]
+                path = [(depth, name) for depth, name in path if depth < level] + [(level, _title(heading.group(2)))]
                 blocks.append(Block(*_strip(text, line.start(), line.end()), _names(path), is_heading=True))
                 at = line.end()
             width = len(line.group())
-        blocks.append(Block(*_strip(text, at, high), _names(path)))
+        blocks.append(Block(*_strip(text, at, high), _names(path), is_item=in_item))
     return [block for block in blocks if block.start < block.end]
+
+
+def _title(line: str) -> str:
+    """A heading without the number signs that may close it."""
+    return line.rstrip(" \t").rstrip("#").rstrip(" \t") or line
 
 
 def _names(path: Iterable[tuple[int, str]]) -> tuple[str, ...]:
@@ -150,14 +186,16 @@ def _pack(document: Document) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     """Join whole sentences of a paragraph up to `MAX_CHARS`.
 
     A paragraph is joined to the one before it only where that is a heading or shorter than `MIN_CHARS`: a
-    passage about one thing is found more surely. A heading opens a new chunk and stays with what follows it.
+    passage about one thing is found more surely. A heading opens a new chunk and stays with what follows it, and so
+    does what introduces a list: an item may say the opposite without it.
     """
     text = document.text
     start = end = 0
     headings: tuple[str, ...] = ()
-    after_heading = False
+    after_heading = listing = False
     for block in _blocks(text, 0, len(text)):
-        joins = after_heading or (end - start < MIN_CHARS and not block.is_heading)
+        listing = block.is_item and (listing or text[start:end].endswith(":"))
+        joins = after_heading or listing or (end - start < MIN_CHARS and not block.is_heading)
         for low, high in sentences(text, block.start, block.end):
             if end > start and not (joins and high - start <= MAX_CHARS):
                 yield start, end, headings

@@ -6,8 +6,10 @@ from functools import cache
 from pathlib import Path
 
 import platformdirs
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from index.types import FootnoteError
 
 
 class Settings(BaseSettings):
@@ -31,5 +33,11 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read from the environment once."""
-    return Settings()
+    """The settings of this process, read from the environment once. Raises FootnoteError for a value that is none."""
+    try:
+        return Settings()
+    except ValidationError as exc:
+        wrong = exc.errors(include_input=False, include_url=False)[0]
+        raise FootnoteError(
+            f"FOOTNOTE_{str(wrong['loc'][0]).upper()}: {wrong['msg']}; set it anew or unset it"
+        ) from None

@@ -7,7 +7,6 @@ answer; when the articles do not say, the answer is that they do not.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,27 +18,24 @@ from index.catalog import query_words
 from index.settings import settings
 from rag import fit as fits
 from rag.cite import Draft, Numbering, citation, drafts, place
+from rag.claims import points_back
 from rag.crossencoder import Checker, Reranker
 from rag.evidence import Evidence, EvidenceModel
 from rag.fit import Fit
+from rag.followup import with_context
 from rag.llm import LLM, open_llm
 from rag.prompt import NOT_IN_SOURCES, condense, draft_small
 from rag.prompt import draft as draft_prompt
 from rag.read import Findings, Quote, read
 from rag.retrieve import MAX_QUESTION, checked, default_index, default_reranker, retrieve
 from rag.types import Answer, Citation, Dropped, Event, Found, Outcome, Passage, Sentence
-from rag.verify import Verdict, check_claims, invented_names
+from rag.verify import Verdict, check, check_claims, invented_names
 
 TOP_K = 5  # passages read: recall@5 was 0.971, recall@3 0.958 on the development set (docs/log.md)
 NOT_FOUND = "The articles do not say."
+ASIDE = "it points back to what its passage does not speak of"  # why a sentence fell
 
 History = Sequence[tuple[str, str]]
-
-_POINTS_BACK = re.compile(
-    r"\b(?:he|she|it|its|they|them|him|her|his|their|this|that|these|those|there|then|also|same)\b"
-    r"|^\W*(?:and|but|why|how so|what about|how about)\b",
-    re.I,
-)
 
 
 @dataclass
@@ -55,6 +51,10 @@ class _Run:
     dropped: list[Dropped] = field(default_factory=list)
     usage: dict[str, int] = field(default_factory=dict)
     declined: bool = False
+    # The last drafted sentence that says of what it speaks, and the passages that hold it; none if it fell. Before the
+    # first one: what the question asks about, where it was read.
+    subject: str = ""
+    spoken_of: tuple[Passage, ...] = ()
     numbering: Numbering = field(default_factory=Numbering)
 
 
@@ -106,8 +106,8 @@ class Assistant:
     def stream(self, question: str, history: History = ()) -> Iterator[Event]:
         """Events in order: `Found`, then `Sentence` and `Dropped` as they are checked, last the whole `Answer`."""
         run = _Run(checked(question))
-        asked = self._stand_alone(run.question, history)
-        run.passages = tuple(retrieve(asked, TOP_K, self.index, self.reranker))
+        searched, asked = self._put(run.question, history)
+        run.passages = tuple(retrieve(searched, TOP_K, self.index, self.reranker))
         run.retrieved = perf_counter()
         yield Found(run.passages)
         run.findings = read(asked, run.passages, self.evidence, self.fit)
@@ -126,11 +126,17 @@ class Assistant:
         if self.reranker:
             self.reranker.score("warm", ["warm"])
 
-    def _stand_alone(self, question: str, history: History) -> str:
-        """A follow-up question put so that it can be searched for: by the model where it is a large one."""
+    def _put(self, question: str, history: History) -> tuple[str, str]:
+        """(what is searched for, what is asked of the passages found) for a question that may go on from earlier ones.
+
+        A large model rewrites it. Else it is searched for with the questions it goes on from, and asked as it is: a
+        reader that is given both answers the earlier one (docs/log.md).
+        """
         if history and self.llm and not self.llm.small:
-            return " ".join("".join(self.llm.stream(*condense(question, history))).split())[:MAX_QUESTION] or question
-        return stand_alone(question, history)
+            condensed = "".join(self.llm.stream(*condense(question, history)))
+            question = " ".join(condensed.split())[:MAX_QUESTION] or question
+            return question, question
+        return with_context(question, history), question
 
     # -- answering with the articles' own words -----------------------------------------------------------------
 
@@ -146,6 +152,7 @@ class Assistant:
             system, user = draft_small(asked, [run.findings.quotes[0].passage])
         else:
             system, user = draft_prompt(asked, run.passages)
+        run.spoken_of = (run.findings.quotes[0].passage,)
         for draft in drafts(llm.stream(system, user, usage=run.usage)):
             if draft.text.upper().startswith(NOT_IN_SOURCES):
                 run.declined = not llm.small  # a small model refuses and invents at random
@@ -162,17 +169,37 @@ class Assistant:
                 yield self._drop(run, f"[{number}]", "a marker for which there is no passage")
         given = [text for passage in run.passages for text in (passage.text, passage.title, *passage.chunk.headings)]
         if invented := invented_names(draft.text, given):
-            yield self._drop(run, draft.text, f"{invented[0]} stands in none of the passages")
+            yield self._fall(run, draft, f"{invented[0]} stands in none of the passages")
             return
-        passages = cited or run.passages
+        passages = self._grounds(run, draft, cited)
         citations: list[Citation] = []
-        for verdicts in check_claims(draft.text, [passage.text for passage in passages], self.evidence, self.fit):
+        for verdicts in self._verdicts(run, draft, passages):
             held = self._held(passages, verdicts)
             if not held:
-                yield self._drop(run, draft.text, max(verdicts, key=lambda verdict: verdict.probability).reason)
+                yield self._fall(run, draft, max(verdicts, key=lambda v: v.probability).reason if verdicts else ASIDE)
                 return
             citations += held if cited else held[:1]
+        if not points_back(draft.text):
+            run.subject, run.spoken_of = draft.text, tuple(p for p in passages if any(_within(c, p) for c in citations))
         yield self._release(run, draft.text, list(dict.fromkeys(citations)))
+
+    def _grounds(self, run: _Run, draft: Draft, cited: Sequence[Passage]) -> Sequence[Passage]:
+        """The passages a drafted sentence may rest on. Of whom "he" speaks, another passage does not know."""
+        passages = cited or run.passages
+        return [p for p in passages if p in run.spoken_of] if points_back(draft.text) else passages
+
+    def _verdicts(self, run: _Run, draft: Draft, passages: Sequence[Passage]) -> Sequence[Sequence[Verdict]]:
+        """The verdicts on each claim of a drafted sentence; one that points back is judged with what it points to."""
+        texts = [passage.text for passage in passages]
+        if points_back(draft.text) and run.subject:
+            return [check(f"{run.subject} {draft.text}", texts, self.evidence, self.fit)]
+        return check_claims(draft.text, texts, self.evidence, self.fit)
+
+    def _fall(self, run: _Run, draft: Draft, reason: str) -> Dropped:
+        """Drop a drafted sentence; what points back to it has nothing to point to."""
+        if not points_back(draft.text):
+            run.subject, run.spoken_of = "", ()
+        return self._drop(run, draft.text, reason)
 
     def _held(self, passages: Sequence[Passage], verdicts: Sequence[Verdict]) -> list[Citation]:
         """The spans that support a claim, in the order of the passages."""
@@ -200,13 +227,12 @@ class Assistant:
     def _finish(self, run: _Run) -> Answer:
         text, citations = place(run.sentences)
         outcome: Outcome = "answered" if run.sentences else "not_found"
-        best: Quote | None = run.findings.quotes[0] if run.sentences else None
         now = perf_counter()
         return Answer(
             question=run.question,
             outcome=outcome,
             text=text or NOT_FOUND,
-            short_answer=best.short if best else "",
+            short_answer=short_answer(text, citations, run.findings.quotes),
             confidence=round(run.findings.confidence, 4),
             citations=citations,
             passages=run.passages,
@@ -232,11 +258,18 @@ def _unfitted(fit: Fit) -> Fit:
     return replace(fit, support={"bias": 0.0, "model": 1.0}, support_at=0.5)
 
 
-def stand_alone(question: str, history: History) -> str:
-    """A follow-up with what it leaves out: the question before it, when this one points back or is a mere stub."""
-    if not history or not (_POINTS_BACK.search(question) or len(query_words(question)) < 3):
-        return question
-    return f"{history[-1][0].strip()} {question}"[-MAX_QUESTION:]
+def _within(cited: Citation, passage: Passage) -> bool:
+    return cited.doc_id == passage.doc_id and passage.start <= cited.start and cited.end <= passage.end
+
+
+def short_answer(text: str, citations: Sequence[Citation], quotes: Sequence[Quote]) -> str:
+    """The best of the short answers that the answer says and its footnotes hold; empty where it says none."""
+    cited = [
+        quote
+        for quote in quotes
+        if any(c.doc_id == quote.passage.doc_id and c.start < quote.end and quote.start < c.end for c in citations)
+    ]
+    return next((quote.short for quote in cited if holds(text, [quote])), "")
 
 
 def holds(text: str, quotes: Sequence[Quote]) -> bool:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from index.chunk import sentences
 from rag.types import Citation, Passage, Sentence
 
-_MARKER = re.compile(r"\s*\[\s*(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\s*\]")
+# [2], [2, 3], and the same in forms that some models write: [^2], 【2】.
+_MARKER = re.compile(r"\s*[\[【]\s*\^?(\d{1,4}(?:\s*[,;]\s*\^?\d{1,4})*)\s*[\]】]")
+_RAISED = re.compile(r"(?<=[.!?…])[⁰¹²³⁴-⁹]+")  # a note's number behind the full stop: of no passage of ours
 # "… in 1998. [2] Then …": the marker after the full stop belongs to the sentence before it.
 _MARKER_AFTER = re.compile(r"([.!?…]+[\"'”’)]*)((?:\s*\[\s*\d[\d,;\s]*\])+)")
 
@@ -49,10 +51,13 @@ def _sentences(text: str) -> list[str]:
 
 
 def parse(sentence: str) -> Draft:
-    """Take the markers out of a sentence: `A [1], B [2, 3].` → `A, B.` and 1, 2, 3."""
-    markers = [int(number) for group in _MARKER.findall(sentence) for number in re.split(r"\D+", group)]
-    text = " ".join(_MARKER.sub("", sentence).split())
-    return Draft(text, tuple(dict.fromkeys(markers)))
+    """Take the markers out of a sentence: `A [1], B [2, 3].` → `A, B.` and 1, 2, 3; also those that appear when others
+    were taken out."""
+    markers: list[int] = []
+    while found := _MARKER.findall(sentence):
+        markers += [int(number) for group in found for number in re.findall(r"\d+", group)]
+        sentence = _MARKER.sub("", sentence)
+    return Draft(" ".join(_RAISED.sub("", sentence).split()), tuple(dict.fromkeys(markers)))
 
 
 def citation(passage: Passage, start: int, end: int) -> Citation:

@@ -91,6 +91,14 @@ _BACK = re.compile(
     r"|the (?:latter|former|same))\b",
     re.I,
 )
+# The pronoun opens the sentence, or follows what opens it: "Later he", "In May 1952 she". Not "It is known that".
+_POINTS = re.compile(
+    r"\W*(?:(?:and|but|so|also|then|later|thus|however|meanwhile|moreover|instead|still|even)\b,?\s+"
+    r"|(?:in|on|at|by|during|after|before|since|from|until)\s(?:(?!(?:he|she|they|it)\b)[\w ]){1,30},?\s+){0,2}"
+    r"(?:(?:he|she|they|his|her|its|their|this|these|those|both)\b|it\b(?! (?:is|was|has been) \w+ that\b)"
+    r"|that (?:is|was|were|had|has|would)\b|(?:an|the) ?other\b|the (?:latter|former|same)\b)",
+    re.I,
+)
 _MANY = frozenset("people police children men women".split())
 _END = re.compile(r"[.!?…][\"'”’»)\]]*$")
 _PREPOSITIONS = frozenset("of in at on for from with between".split())
@@ -113,6 +121,11 @@ def claims_of(sentence: str) -> list[str]:
         start = start if _BACK.match(sentence, _begin(sentence, low), high) else low
         claims.append(_ended(sentence[start:high].strip()))
     return claims
+
+
+def points_back(sentence: str) -> bool:
+    """Whether the subject is a pronoun, which by itself says nothing: "He said so", "In 1952 it was closed"."""
+    return bool(_POINTS.match(sentence))
 
 
 def _clauses(sentence: str) -> list[Span]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from index.catalog import query_words
-from index.chunk import sentences
+from index.chunk import MAX_CHARS, lead_in, sentences
 from rag.evidence import Evidence, Span
 from rag.fit import Fit, probability
 from rag.types import Passage
@@ -79,12 +79,15 @@ def _confidence(found: Sequence[Quote], fit: Fit) -> float:
 def quote(passage: Passage, span: Span, score: float) -> Quote:
     """The sentence, or the run of sentences, of the passage that holds the span.
 
-    A sentence that opens with a pronoun brings the one before it: "He said so" answers nothing by itself.
+    A sentence that opens with a pronoun brings the one before it: "He said so" answers nothing by itself. So does an
+    item of a list with what introduces the list.
     """
-    spans = sentences(passage.text)
+    spans = sentences(passage.text, longest=MAX_CHARS)
     held = [at for at, (start, end) in enumerate(spans) if start < span.end and end > span.start]
     if held and held[0] > 0 and _PRONOUN.match(passage.text, spans[held[0]][0]):
         held.insert(0, held[0] - 1)
+    if held:
+        held.insert(0, lead_in(passage.text, spans, held[0]))
     start, end = (spans[held[0]][0], spans[held[-1]][1]) if held else (span.start, span.end)
     short = " ".join(passage.text[span.start : span.end].split())
     return Quote(passage, passage.start + start, passage.start + end, short, score)

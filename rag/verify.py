@@ -7,18 +7,19 @@ does not hold, a negation turned, words about something else; or the claim's riv
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from index.catalog import STOPWORDS
-from index.chunk import Span, sentences
+from index.chunk import MAX_CHARS, Span, lead_in, sentences
 from rag.claims import claims_of
 from rag.evidence import Evidence
 from rag.fit import Fit, logit, probability
 from rag.rivals import rivals
 
-_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_NUMBER = re.compile(r"(?:(?<![\w.)\]])[-−–])?\d[\d,]*(?:\.\d+)?")
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|neither|nor|without|cannot|nobody|nothing|den(?:y|ies|ied|ying)|reject\w*|refus\w*|fail\w*)\b"
@@ -122,8 +123,10 @@ def _best(scored: Sequence[tuple[float, Span]]) -> Judged:
 
 
 def _windows(text: str) -> list[Span]:
-    """Each sentence, and each two in a row: the places a claim may rest on."""
-    spans = sentences(text)
+    """Each sentence, and each two in a row: the places a claim may rest on. An item of a list brings what introduces
+    the list."""
+    plain = sentences(text, longest=MAX_CHARS)
+    spans = [(plain[lead_in(text, plain, at)][0], end) for at, (_, end) in enumerate(plain)]
     return [*spans, *((first[0], second[1]) for first, second in pairwise(spans))]
 
 
@@ -150,8 +153,10 @@ def supported(found: Mapping[str, float], weights: Mapping[str, float]) -> float
 
 
 def numbers_of(text: str) -> set[str]:
-    """Numbers, without thousands' commas, number words as digits (except "one", which is mostly a pronoun)."""
-    digits = {number.replace(",", "").rstrip(".") for number in _NUMBER.findall(text)}
+    """Numbers, without thousands' commas, number words as digits (except "one", which is mostly a pronoun); raised
+    digits and fractions each for itself."""
+    digits = {re.sub("[−–]", "-", number.replace(",", "").rstrip(".")) for number in _NUMBER.findall(text)}
+    digits |= {char for char in text if unicodedata.category(char) in ("No", "Nl")}
     words = {_NUMBER_WORDS[word] for word in map(str.lower, _WORD.findall(text)) if word in _NUMBER_WORDS}
     return digits | (words - {"1"})
 

@@ -8,7 +8,7 @@ import pytest
 
 from index import Document, FootnoteError, Index
 from rag import Answer, Assistant, Dropped, Found, ModelError, QuestionError, Sentence
-from rag.answer import NOT_FOUND, stand_alone
+from rag.answer import NOT_FOUND
 from rag.contract import answer_json
 from rag.fit import Fit
 from tests.fakes import FakeLLM, OverlapEvidence
@@ -219,16 +219,63 @@ def test_the_json_of_an_answer_has_the_fields_of_the_contract(make: Make) -> Non
     assert value["seconds"].keys() == {"retrieve", "answer", "total"}
 
 
-def test_follow_ups_take_the_question_before_them() -> None:
-    history = [("Who is Masoud Pezeshkian?", "The president. [1]")]
-    assert stand_alone("What did he say on 11 March?", history) == (
-        "Who is Masoud Pezeshkian? What did he say on 11 March?"
-    )
-    assert stand_alone("And Araghchi?", history).startswith("Who is")
-    alone = "Who ordered the assassination of Qassem Soleimani?"
-    assert stand_alone(alone, history) == alone
-    assert stand_alone("What did he say?", []) == "What did he say?"
-    assert len(stand_alone("why " + "y" * 1990, [("x" * 2000, "")])) <= 2000
+def test_a_follow_up_is_searched_with_the_question_before_it_and_asked_as_it_is(seed_index: Index) -> None:
+    history = [("Who is the president of Iran?", "Masoud Pezeshkian. [1]")]
+    found = Assistant(seed_index).ask("Whom was he meeting on 11 March?", history)
+    assert "entrepreneurs" in found.short_answer
+    assert found.question == "Whom was he meeting on 11 March?"
+
+
+@pytest.mark.parametrize("question", ["Is there a river in Peru?", "How many people live there?", "And in Brazil?"])
+def test_a_question_on_something_else_does_not_get_the_answer_to_the_one_before(
+    question: str, seed_index: Index
+) -> None:
+    history = [("When was the maximum pressure campaign first launched?", "In May 2018. [1]")]
+    assert Assistant(seed_index).ask(question, history).outcome == "not_found"
+
+
+BRIDGE = "The Kaltvik bridge was opened by Queen Anna in 1931. The Kaltvik bridge carries cars."
+TUNNEL = "The Norheim tunnel was closed by the council in 1950. The Norheim tunnel is now used to grow mushrooms."
+
+
+@pytest.fixture
+def two(index: Index) -> Callable[[str], Answer]:
+    """The answer to when the bridge was opened, by a model that says `reply`, over an article on it and another one."""
+    for number, text in enumerate((BRIDGE, TUNNEL)):
+        index.add_documents([Document(f"d{number}", text[4:18], text, f"d{number}", f"{number}")])
+    return lambda reply: Assistant(index, FakeLLM(reply), OverlapEvidence(), FIT).ask("When was Kaltvik bridge opened?")
+
+
+OPENED = "The Kaltvik bridge was opened by Queen Anna in 1931"
+
+
+@pytest.mark.parametrize(
+    ("reply", "shown"),
+    [
+        # A pronoun for the bridge, and what another article says of the tunnel.
+        (f"{OPENED} [1]. It was closed by the council in 1950 [2].", f"{OPENED}. [1]"),
+        (f"{OPENED} [1]. In 1950 it was closed by the council.", f"{OPENED}. [1]"),
+        # What it points to was left out.
+        ("The mayor stole the money of widows [2]. It was closed by the council in 1950 [2].", BRIDGE.split(". ")[0]),
+        ("It was closed by the council in 1950 [2].", BRIDGE.split(". ")[0]),
+        # What its own article says.
+        (f"{OPENED} [1]. It carries cars [1].", f"{OPENED}. [1] It carries cars. [2]"),
+        ("It was opened by Queen Anna in 1931 [1].", "It was opened by Queen Anna in 1931. [1]"),
+    ],
+)
+def test_a_pronoun_does_not_take_what_is_said_of_another_thing(
+    reply: str, shown: str, two: Callable[[str], Answer]
+) -> None:
+    answer = two(reply)
+    assert answer.text.startswith(shown)
+    assert "1950" not in answer.text
+
+
+def test_the_short_answer_is_one_that_the_answer_says_and_its_footnotes_hold(two: Callable[[str], Answer]) -> None:
+    assert "1931" in two(f"{OPENED} [1].").short_answer
+    other = two("The Norheim tunnel is now used to grow mushrooms [2].")
+    assert "mushrooms" in other.text
+    assert other.short_answer == ""
 
 
 def test_a_large_model_puts_a_follow_up_on_its_own_feet(make: Make) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from index.chunk import MAX_CHARS, MAX_SENTENCE, chunk_id, sentences, split
+from index.chunk import MAX_CHARS, MAX_SENTENCE, chunk_id, lead_in, sentences, split
 from index.types import Chunk, Document
 
 PIECES = st.sampled_from(
@@ -114,3 +114,74 @@ def test_ids_come_from_content_and_place() -> None:
     assert len({chunk_id("ab", 0, 5), chunk_id("ab", 0, 6), chunk_id("ac", 0, 5)}) == 3
     one: list[Chunk] = split(document("Text."))
     assert one[0].id == split(document("Text."))[0].id
+
+
+LISTS = """# The bridge
+
+The commission found that none of these is true:
+
+- The mayor took bribes. He hid it.
+- The piers are of sand.
+
+## Rules
+
+It is **forbidden to do these:**
+
+1. Feed the gulls.
+2. Sing:
+   - loud.
+
+Plain text. More of it.
+- a dash
+"""
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_line_ends_of_other_systems_make_the_same_sentences_and_chunks(end: str) -> None:
+    text = LISTS + "A wrapped line of the\ncommission that goes on\nto a third.\n\n\nAnother paragraph.\n"
+    other = text.replace("\n", end)
+    assert [part.replace(end, "\n") for part in parts(other)] == parts(text)
+    assert [chunk.text.replace(end, "\n") for chunk in split(document(other))] == [
+        c.text for c in split(document(text))
+    ]
+
+
+def test_an_item_of_a_list_is_read_with_what_introduces_it() -> None:
+    spans = sentences(LISTS)
+    text = [LISTS[start:end] for start, end in spans]
+    led = {text[at]: text[lead_in(LISTS, spans, at)] for at in range(len(spans))}
+    truth, rules = "The commission found that none of these is true:", "It is **forbidden to do these:**"
+    assert {said: first for said, first in led.items() if said != first} == {
+        "- The mayor took bribes.": truth,
+        "He hid it.": truth,
+        "- The piers are of sand.": truth,
+        "1. Feed the gulls.": rules,
+        "2. Sing:": rules,
+        "- loud.": rules,
+    }
+
+
+def test_a_list_stays_with_what_introduces_it() -> None:
+    text = "A" + " long introduction" * 20 + " says of these:\n\n- One thing.\n- Another thing.\n\nThen on."
+    first, second = split(document(text))
+    assert first.text.endswith("- Another thing.")
+    assert second.text == "Then on."
+
+
+@given(TEXTS)
+@settings(max_examples=200, deadline=None)
+def test_what_leads_in_comes_before(text: str) -> None:
+    spans = sentences(text)
+    assert all(0 <= lead_in(text, spans, at) <= at for at in range(len(spans)))
+
+
+@pytest.mark.parametrize(("text", "names"), [("# A ##\n", "A"), ("# C #\n", "C"), ("# #\n", "#"), ("#\tA  \n", "A")])
+def test_the_name_of_a_heading_has_no_closing_signs(text: str, names: str) -> None:
+    assert split(document(text + "Text."))[0].headings == (names,)
+
+
+@pytest.mark.parametrize("odd", ["." * 60_000 + "x", " " * 60_000 + "b", "A. " * 20_000, "Smith J. K., " * 6_000])
+def test_odd_lines_are_split_in_linear_time(odd: str) -> None:
+    """Seconds, where quadratic time took a minute and more; the time itself is not asserted."""
+    text = f"# Contents {odd} end"
+    assert uncovered(text, sentences(text)) == ""

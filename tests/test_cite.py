@@ -76,3 +76,17 @@ def test_numbers_follow_first_use_and_places_are_exact() -> None:
     assert text == "The river rose. [1] Rain fell first. [2][1]"
     assert [(c.marker, c.start) for c in citations] == [(1, 111), (2, 100), (1, 111)]
     assert [text[c.answer_start : c.answer_end] for c in citations] == [one.text, two.text, two.text]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "text", "markers"),
+    [
+        ("Opened in 1931 [[1]2].", "Opened in 1931.", (1, 2)),
+        ("Opened in 1931 [^2][1].", "Opened in 1931.", (2, 1)),
+        ("Opened in 1931【3】.", "Opened in 1931.", (3,)),
+        ("Opened in 1931.² [1]", "Opened in 1931.", (1,)),
+        ("It has 5 m² [1].", "It has 5 m².", (1,)),
+    ],
+)
+def test_no_number_of_a_model_is_left_in_a_sentence(sentence: str, text: str, markers: tuple[int, ...]) -> None:
+    assert parse(sentence) == Draft(text, markers)

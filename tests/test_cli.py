@@ -161,3 +161,24 @@ def test_doctor_and_rebuild(seeded: Path) -> None:
         path.write_bytes(b"noise" * 1000)
     mended = footnote("doctor", "--repair", index=seeded)
     assert (mended.returncode, "all is well" in mended.stdout) == (0, True)
+
+
+def test_a_setting_that_is_none_is_named_in_one_line(seeded: Path) -> None:
+    done = footnote("list", index=seeded, FOOTNOTE_LOCK_SECONDS="abc")
+    assert done.returncode == 1
+    assert done.stderr.startswith("footnote: FOOTNOTE_LOCK_SECONDS: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_terminal_without_quotation_marks_shows_the_answer(seeded: Path) -> None:
+    done = footnote("ask", "Who was travelling to Baghdad?", index=seeded, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "Baghdad" in done.stdout
+
+
+def test_a_set_of_brackets_alone_is_no_set(seeded: Path, tmp_path: Path) -> None:
+    (tmp_path / "deep.jsonl").write_text("[" * 100_000)
+    done = footnote("eval", "run", str(tmp_path / "deep.jsonl"), index=seeded)
+    assert done.returncode == 1
+    assert "line 1" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -316,3 +316,18 @@ def test_broken_beir_is_named(beir: Path, file: str, content: str, what: str) ->
     with pytest.raises(EvalSetError) as caught:
         load_set(beir)
     assert what in str(caught.value)
+
+
+def test_two_articles_of_one_title_are_two_documents(tmp_path: Path) -> None:
+    def article(text: str, id_: str) -> dict[str, object]:
+        answer = {"text": text.split()[0], "answer_start": 0}
+        return {"title": "Report", "paragraphs": [{"context": text, "qas": [
+            {"id": id_, "question": "Who?", "answers": [answer]}]}]}  # fmt: skip
+
+    path = tmp_path / "squad.json"
+    path.write_text(json.dumps({"data": [article("Anna came.", "a"), article("Bertil left.", "b")]}))
+    found = load_set(path)
+    assert len({document.id for document in found.documents}) == 2
+    assert [item.evidence for item in found.items] == [
+        (Place(document.id, 0, len(document.text.split()[0])),) for document in found.documents
+    ]

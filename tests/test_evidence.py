@@ -17,7 +17,7 @@ from rag.evidence.claims import edit_roles, edited, sentence_spans, statement, w
 from rag.evidence.data import is_dev, unspaced
 from rag.evidence.examples import Example, cropped
 from rag.evidence.measure import auroc, caught, token_f1
-from rag.evidence.model import WEIGHTS, EvidenceError, EvidenceModel, Reading, Span, _reading
+from rag.evidence.model import LEFT_TOKENS, WEIGHTS, EvidenceError, EvidenceModel, Reading, Span, _parts, _reading
 
 TOWER = (
     "The Eiffel Tower is a wrought-iron lattice tower in Paris, France. It is named after the engineer Gustave Eiffel, "
@@ -138,6 +138,26 @@ def test_the_best_window_speaks_for_a_long_passage(model: EvidenceModel) -> None
     assert far > model.support([(claim, FILLER * 80)])[0]
     assert 0 <= far <= 1
     assert 0 <= near <= 1
+
+
+def test_a_long_claim_is_judged_to_its_end(model: EvidenceModel) -> None:
+    true = "The Eiffel Tower is named after Gustave Eiffel"
+    padded = f"{true} {'- ' * 2 * LEFT_TOKENS}"
+    short, long, lie = model.support(
+        [(f"{claim}.", TOWER) for claim in (true, padded, f"{padded} and was paid with stolen money of widows")]
+    )
+    assert short > lie
+    assert lie < min(model.support([("The Eiffel Tower was paid with stolen money of widows.", TOWER)])[0] + 0.2, 0.5)
+    assert 0 <= long <= 1
+
+
+@pytest.mark.parametrize("length", [0, 1, 47, 48, 95, 96, 97, 143, 144, 145, 500])
+def test_the_parts_of_a_claim_hold_each_token_and_are_no_longer_than_is_seen(length: int) -> None:
+    ids = list(range(length))
+    parts = _parts(ids)
+    assert sorted({token for part in parts for token in part}) == ids
+    assert all(0 < len(part) <= LEFT_TOKENS for part in parts)
+    assert len(parts) == 1 or length > LEFT_TOKENS or length == 0
 
 
 def test_many_claims_keep_their_order(model: EvidenceModel) -> None:

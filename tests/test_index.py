@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import signal
 import subprocess
@@ -78,6 +79,71 @@ def test_the_same_text_under_two_names_is_stored_once(index: Index, tmp_path: Pa
     report = index.add([tmp_path / "b.txt"])
     assert (len(report.removed), len(report.duplicates)) == (1, 1)
     assert len(index.documents()) == 1
+    assert consistent(index)
+
+
+def texts_of(index: Index) -> dict[str, str]:
+    return {Path(info.source).name: index.document(info.doc_id).text for info in index.documents()}
+
+
+def write(folder: Path, **texts: str) -> None:
+    for old in folder.glob("*.txt"):
+        old.unlink()
+    for name, text in texts.items():
+        (folder / f"{name}.txt").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"a": "A text.", "b": "B text."}, {"a": "New.", "b": "A text.", "c": "B text."}),  # moved on by one
+        ({"a": "A text.", "b": "B text."}, {"a": "B text.", "b": "A text."}),  # exchanged
+        ({"a": "A text.", "b": "A text."}, {"a": "New.", "b": "A text."}),  # a twin left alone
+        ({"a": "A text.", "b": "B text.", "c": "C text."}, {"a": "B text.", "b": "C text.", "c": "A text."}),
+        (
+            {"a": "A text.", "b": "B text.", "c": "C text."},
+            {"a": "C text.", "b": "A text.", "c": "B text.", "d": "New."},
+        ),
+        ({"a": "A text.", "b": "B text."}, {"a": "B text.", "b": "New.", "c": "B text."}),  # one twin is enough
+        ({"a": "A text."}, {"a": "A text.", "b": "A text."}),
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 512])
+def test_renamed_files_lose_no_text(
+    before: dict[str, str], after: dict[str, str], batch: int, index: Index, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("index.build.BATCH_CHUNKS", batch)
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    write(folder, **before)
+    index.add([folder])
+    write(folder, **after)
+    report = index.add([folder])
+    stored = texts_of(index)
+    assert stored.items() <= {f"{name}.txt": text for name, text in after.items()}.items()
+    assert sorted(stored.values()) == sorted(set(after.values()))
+    assert len(report.duplicates) == len(after) - len(stored)
+    again = index.add([folder])
+    assert (again.added, again.replaced, again.removed) == ((), (), ())
+    assert consistent(index)
+
+
+def test_a_file_named_twice_is_added_once_and_no_duplicate(index: Index, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("Text.")
+    report = index.add([path, path])
+    assert (len(report.added), len(report.unchanged), report.duplicates) == (1, 1, ())
+    assert consistent(index)
+
+
+def test_a_changed_sidecar_is_noticed(index: Index, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The text of an article.")
+    for title in ("First", "Second"):
+        (tmp_path / "a.meta.json").write_text(json.dumps({"title": title}))
+        index.add([tmp_path])
+        assert [info.title for info in index.documents()] == [title]
+    assert len(index.add([tmp_path]).unchanged) == 1
     assert consistent(index)
 
 

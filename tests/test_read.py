@@ -111,3 +111,18 @@ def test_the_later_passages_are_read_only_when_the_first_two_leave_a_doubt() -> 
     asked.clear()
     found = read("What fell?", places, Counting(Rain=1.9, Snow=5.0), sure)
     assert (asked, found.quotes[0].short) == ([2, 1], "Snow")
+
+
+def test_an_item_of_a_list_is_quoted_with_what_introduces_it() -> None:
+    text = "It is forbidden to do these:\n\n- Feed the gulls.\n- Sing.\n\nThe rest is allowed."
+    item = text.index("Sing")
+    made = quote(passage(text, 0), Span(item, item + 4, 1.0), 1.0)
+    assert text[made.start : made.end] == "It is forbidden to do these:\n\n- Feed the gulls.\n- Sing."
+    rest = text.index("rest")
+    assert quote(passage(text, 0), Span(rest, rest + 4, 1.0), 1.0).start == text.index("The rest")
+
+
+def test_a_long_sentence_is_quoted_whole() -> None:
+    text = "The commission found, " + "after it had heard many people of the town, " * 15 + "that nobody took bribes."
+    made = quote(passage(text, 0), Span(len(text) - 20, len(text) - 12, 1.0), 1.0)
+    assert (made.start, made.end) == (0, len(text))

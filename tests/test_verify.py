@@ -64,6 +64,10 @@ def test_share_of_missing_words() -> None:
 
 def test_numbers_and_names() -> None:
     assert numbers_of("In 1,200 days, two of 3.5% left; no one came.") == {"1200", "2", "3.5"}
+    assert numbers_of("It fell from 5 to -5, then to −7 (–8); 10-20 or COVID-19.") == {
+        "5", "-5", "-7", "-8", "10", "20", "19",
+    }  # fmt: skip
+    assert numbers_of("12,000½ cars on 5 m².") == {"12000", "½", "5", "²"}
     assert names_of("Iran and Mr Araghchi met in Tehran.") == ["Mr", "Araghchi", "Tehran"]
 
 
@@ -188,3 +192,21 @@ def test_probability_and_logit() -> None:
     assert probability({"bias": 1e9}, {}) < 1.0
     assert logit(0.5) == 0.0
     assert (logit(0.0), logit(1.0)) == pytest.approx((-9.21, 9.21), abs=0.01)
+
+
+def test_an_item_of_a_list_copied_without_what_denies_it_is_judged_as_any_claim() -> None:
+    text = "None of these claims is true:\n\n- Mayor Dahl took bribes from the company.\n- The piers are of sand."
+    item = "- Mayor Dahl took bribes from the company."
+    whole = "None of these claims is true: - Mayor Dahl took bribes from the company."
+    lifted, led = (check(claim, [text], OverlapEvidence(), PLAIN)[0] for claim in (item, whole))
+    assert led.probability == 1.0
+    assert text[slice(*led.span)].split() == whole.split()
+    assert lifted.probability < 1.0
+    assert text[slice(*lifted.span)].startswith("None of these")
+
+
+def test_a_piece_of_an_overlong_sentence_is_no_copy_of_it() -> None:
+    long = "The commission found, " + "after it had heard many people of the town, " * 15 + "that nobody took bribes."
+    piece = long[: long.rindex(" ", 0, 600)]
+    assert check(long, [long], OverlapEvidence(), PLAIN)[0].probability == 1.0
+    assert check(piece, [long], OverlapEvidence(), PLAIN)[0].probability < 1.0

@@ -6,6 +6,7 @@ Exit codes: 0 done (also when the articles do not say), 1 it failed, 2 wrong usa
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import threading
@@ -291,6 +292,9 @@ def _say(message: str) -> None:
 
 def main() -> None:
     """Run the command; our errors become one line and exit code 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without “ or … shows a question mark, not a traceback
+            stream.reconfigure(errors="replace")
     try:
         app()
     except KeyboardInterrupt:

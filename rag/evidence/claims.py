@@ -43,6 +43,7 @@ OPPOSITES = {
     "best": "worst", "early": "late", "late": "early", "majority": "minority", "minority": "majority",
     "accepted": "rejected", "rejected": "accepted", "allowed": "forbade", "above": "below", "male": "female",
     "female": "male", "positive": "negative", "negative": "positive", "left": "right", "with": "without",
+    "at least": "at most", "at most": "at least", "nearly": "more than", "more than": "fewer than", "until": "from",
 }  # fmt: skip
 # What lies between two names of which one does something to the other: "defeated", "was taken by", "sold the city to".
 # Not what names one thing twice ("known as"), nor what holds both ways ("married").
@@ -51,6 +52,9 @@ ROLES = re.compile(
     r"(?!(?:is|was|has|as|its|this|his|us|named|called|used|based|located|situated|married|joined|allied|united)\s)"
     r"(?:[a-z]{2,}(?:ed|ught|old|ook|ave|ew)|won|[a-z]{3,}s)\s(?:[a-z]+\s){0,2}(?:(?:by|to|from|against|over|the|of)\s){0,2}"
 )
+COMPARED = r"\s(?:is|was|are|were)\s(?:[a-z]+er|(?:more|less)\s[a-z]+)\sthan\s(?:the\s)?"
+ROLES = re.compile(f"(?:{ROLES.pattern}|{COMPARED})")
+FROM_TO = re.compile(r"\bfrom ([A-Z][a-z]+|\d[\d,.]*\d|\d) to ([A-Z][a-z]+|\d[\d,.]*\d|\d)\b")
 OPPOSITE = re.compile(r"\b(?:" + "|".join(OPPOSITES) + r")\b")
 
 
@@ -310,6 +314,7 @@ def edit_opposite(claim: str, context: str, rng: random.Random) -> str | None:
 def edit_roles(claim: str, context: str, rng: random.Random) -> str | None:
     """Two names of the claim in each other's places, where a few words with a verb that is no copula lie between."""
     found = [(a, b) for a, b in pairwise(names(claim)) if ROLES.fullmatch(claim[a[1] : b[0]])]
+    found += [(match.span(1), match.span(2)) for match in FROM_TO.finditer(claim) if match[1] != match[2]]
     if not found:
         return None
     first, second = rng.choice(found)

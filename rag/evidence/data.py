@@ -25,6 +25,7 @@ from rag.evidence.made import (
     gapped_claims,
     made_claims,
     near_misses,
+    scoped_claims,
 )
 
 DEV_SHARE = 0.05
@@ -240,6 +241,7 @@ CAPS = {
     "check_covid": 1_000, "mnli": 2_000, "snli": 500, "cad": 700, "breaking": 300, "med": 300, "made-statement": 6_000,
     "made-sentence": 3_000, "made-shortened": 1_500, "made-elsewhere": 2_000, "edit-name": 7_000, "edit-roles": 3_000,
     "edit-number": 3_000, "edit-month": 1_000, "edit-opposite": 3_000, "edit-negation": 1_200,
+    "made-scope": 2_500, "edit-scope": 4_000,
 }  # fmt: skip
 MADE = ("made-", "edit-")
 
@@ -268,6 +270,7 @@ def all_examples(data: Path, seed: int) -> Iterator[Example]:
     yield from factcheck(data)
     yield from wice(data, rng)
     yield from made_claims(paragraphs, rng)
+    yield from scoped_claims(paragraphs, random.Random(seed + 8))
     yield from gapped_claims(paragraphs, random.Random(seed + 3))
     yield from decided_questions(paragraphs, random.Random(seed + 5))
     yield from details(paragraphs, random.Random(seed + 6))

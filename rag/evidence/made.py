@@ -23,6 +23,7 @@ from rag.evidence.claims import (
     yes_no,
 )
 from rag.evidence.examples import Example, Paragraph
+from rag.evidence.scope import framed, turned
 
 # ---- questions
 
@@ -172,6 +173,36 @@ def made_claims(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Exa
                 elsewhere = max(near, key=lambda p: overlap(p.text, words))
                 if claim.lower().rstrip(".") not in elsewhere.text.lower():
                     yield Example("support", claim, elsewhere.text, "made-elsewhere", paragraph.article)
+
+
+def scoped_claims(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
+    """True claims of a paragraph whose sentence was put into another scope, one that says them all the same and one
+    that does not: the sentence word for word, or a statement that rests on it. Some the other way round: the claim
+    denies or doubts what the paragraph says."""
+    for paragraph in paragraphs:
+        whole = [span for span in sentence_spans(paragraph.text) if can_be_scoped(paragraph.text[slice(*span)])]
+        for low, high in rng.sample(whole, min(1, len(whole))):
+            sentence = paragraph.text[low:high].strip()
+            stated = [made for question, start, end in paragraph.questions if low <= start and end <= high
+                      if (made := statement(question, paragraph.text[start:end]))]  # fmt: skip
+            claim = rng.choice(stated) if stated and rng.random() < 0.5 else sentence
+            for said in (True, False):
+                # The verb that is turned may be another than the statement's.
+                other = turned(sentence, said, rng) if claim == sentence and rng.random() < 0.5 else None
+                other = other or framed(sentence, said, rng)
+                text, source = paragraph.text, "made-scope" if said else "edit-scope"
+                if not said and claim == sentence and rng.random() < 0.3:
+                    yield Example("support", other, text, source, paragraph.article)
+                else:
+                    text = text[:low] + other + text[high:]
+                    yield Example("support", claim, text, source, paragraph.article, label=float(said))
+
+
+def can_be_scoped(sentence: str) -> bool:
+    """Whether a sentence can become another one's clause."""
+    plain = sentence.strip()
+    return (stands_alone(plain) and plain.endswith(".") and not any(mark in plain for mark in '"“”;:')
+            and not plain.split()[0].endswith(","))  # fmt: skip
 
 
 def true_claims(paragraph: Paragraph, rng: random.Random) -> Iterator[tuple[str, str]]:

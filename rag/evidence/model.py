@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 WEIGHTS = Path(__file__).parent / "weights" / "model.int8.onnx"
-LEFT_TOKENS = 96  # of the question or claim; the rest of a longer one is not seen
+LEFT_TOKENS = 96  # of a question, whose rest is not seen, or of a claim, which is judged in parts where it is longer
 WINDOW_TOKENS = 256  # the longest input it was trained on
 OVERLAP_TOKENS = 64  # two neighbouring windows share so many, so that a shorter answer is whole in one of them
 ANSWER_TOKENS = 30  # of the longest span; 99 of 100 answers in SQuAD are shorter
@@ -112,7 +112,7 @@ class EvidenceModel:
 
     def read(self, question: str, passages: Sequence[str]) -> list[Reading]:
         """One reading for each passage, in their order. Long passages are read in overlapping windows."""
-        left = self._left(question)
+        left = self._ids(question)[:LEFT_TOKENS]
         windows = [
             window for at, text in enumerate(passages) for window in self._windows(self._marks.read, left, text, at)
         ]
@@ -124,22 +124,26 @@ class EvidenceModel:
     def support(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """For each (claim, passage) the probability, 0 to 1, that the passage supports the claim.
 
-        The best window speaks for a long passage. 0 where claim or passage holds no word.
+        The best window speaks for a long passage, the worst part for a long claim. 0 where claim or passage holds no
+        word.
         """
-        best = [0.0] * len(pairs)
+        parts = [(at, left) for at, (claim, _) in enumerate(pairs) for left in _parts(self._ids(claim))]
         windows = [
             window
-            for at, (claim, passage) in enumerate(pairs)
-            if (left := self._left(claim))
-            for window in self._windows(self._marks.support, left, passage, at)
+            for number, (at, left) in enumerate(parts)
+            for window in self._windows(self._marks.support, left, pairs[at][1], number)
         ]
+        best = [0.0] * len(parts)
         for window, _, _, logit in self._run(windows):
             best[window.owner] = max(best[window.owner], float(1 / (1 + np.exp(-logit))))
-        return best
+        worst: dict[int, float] = {}
+        for (at, _), probability in zip(parts, best, strict=True):
+            worst[at] = min(probability, worst.get(at, 1.0))
+        return [worst.get(at, 0.0) for at in range(len(pairs))]
 
-    def _left(self, text: str) -> list[int]:
+    def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(_encodable(text), add_special_tokens=False).ids
-        return ids[:LEFT_TOKENS]
+        return ids
 
     def _windows(self, mark: int, left: list[int], passage: str, owner: int) -> Iterator[_Window]:
         """[CLS] mark left [SEP] window [SEP] for each window of a passage; none for a passage without tokens."""
@@ -178,6 +182,12 @@ def _checked_card(path: Path) -> tuple[str, Marks]:
 def _encodable(text: str) -> str:
     """The text with each lone surrogate as one "?": the tokenizer takes valid Unicode only, and offsets must hold."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _parts(ids: list[int]) -> list[list[int]]:
+    """The tokens of a claim in runs of at most `LEFT_TOKENS` that overlap by half; none for no tokens."""
+    half = LEFT_TOKENS // 2
+    return [ids[start : start + LEFT_TOKENS] for start in range(0, max(1, len(ids) - half), half) if ids]
 
 
 def _batches(windows: list[_Window]) -> Iterator[list[_Window]]:
