@@ -18,22 +18,20 @@ from index.catalog import query_words
 from index.settings import settings
 from rag import fit as fits
 from rag.cite import Draft, Numbering, citation, drafts, place
-from rag.claims import points_back
 from rag.crossencoder import Checker, Reranker
 from rag.evidence import Evidence, EvidenceModel
 from rag.fit import Fit
 from rag.followup import with_context
+from rag.judge import Judge
 from rag.llm import LLM, open_llm
 from rag.prompt import NOT_IN_SOURCES, condense, draft_small
 from rag.prompt import draft as draft_prompt
 from rag.read import Findings, Quote, read
 from rag.retrieve import MAX_QUESTION, checked, default_index, default_reranker, retrieve
 from rag.types import Answer, Citation, Dropped, Event, Found, Outcome, Passage, Sentence
-from rag.verify import Verdict, check, check_claims, invented_names
 
 TOP_K = 5  # passages read: recall@5 was 0.971, recall@3 0.958 on the development set (docs/log.md)
 NOT_FOUND = "The articles do not say."
-ASIDE = "it points back to what its passage does not speak of"  # why a sentence fell
 
 History = Sequence[tuple[str, str]]
 
@@ -51,10 +49,6 @@ class _Run:
     dropped: list[Dropped] = field(default_factory=list)
     usage: dict[str, int] = field(default_factory=dict)
     declined: bool = False
-    # The last drafted sentence that says of what it speaks, and the passages that hold it; none if it fell. Before the
-    # first one: what the question asks about, where it was read.
-    subject: str = ""
-    spoken_of: tuple[Passage, ...] = ()
     numbering: Numbering = field(default_factory=Numbering)
 
 
@@ -152,62 +146,21 @@ class Assistant:
             system, user = draft_small(asked, [run.findings.quotes[0].passage])
         else:
             system, user = draft_prompt(asked, run.passages)
-        run.spoken_of = (run.findings.quotes[0].passage,)
+        judge = Judge(run.passages, run.findings.quotes[0].passage, self.evidence, self.fit)
         for draft in drafts(llm.stream(system, user, usage=run.usage)):
             if draft.text.upper().startswith(NOT_IN_SOURCES):
                 run.declined = not llm.small  # a small model refuses and invents at random
             elif llm.small and not holds(draft.text, run.findings.quotes):
                 yield self._drop(run, draft.text, "it does not hold the answer that was read in the articles")
             else:
-                yield from self._judge(run, draft)
+                yield from self._judged(run, draft, judge)
 
-    def _judge(self, run: _Run, draft: Draft) -> Iterator[Sentence | Dropped]:
-        """Release a drafted sentence with the spans that support its claims, or drop it for the first without one."""
-        cited = [run.passages[number - 1] for number in draft.markers if 0 < number <= len(run.passages)]
+    def _judged(self, run: _Run, draft: Draft, judge: Judge) -> Iterator[Sentence | Dropped]:
         for number in draft.markers:
             if not 0 < number <= len(run.passages):
                 yield self._drop(run, f"[{number}]", "a marker for which there is no passage")
-        given = [text for passage in run.passages for text in (passage.text, passage.title, *passage.chunk.headings)]
-        if invented := invented_names(draft.text, given):
-            yield self._fall(run, draft, f"{invented[0]} stands in none of the passages")
-            return
-        passages = self._grounds(run, draft, cited)
-        citations: list[Citation] = []
-        for verdicts in self._verdicts(run, draft, passages):
-            held = self._held(passages, verdicts)
-            if not held:
-                yield self._fall(run, draft, max(verdicts, key=lambda v: v.probability).reason if verdicts else ASIDE)
-                return
-            citations += held if cited else held[:1]
-        if not points_back(draft.text):
-            run.subject, run.spoken_of = draft.text, tuple(p for p in passages if any(_within(c, p) for c in citations))
-        yield self._release(run, draft.text, list(dict.fromkeys(citations)))
-
-    def _grounds(self, run: _Run, draft: Draft, cited: Sequence[Passage]) -> Sequence[Passage]:
-        """The passages a drafted sentence may rest on. Of whom "he" speaks, another passage does not know."""
-        passages = cited or run.passages
-        return [p for p in passages if p in run.spoken_of] if points_back(draft.text) else passages
-
-    def _verdicts(self, run: _Run, draft: Draft, passages: Sequence[Passage]) -> Sequence[Sequence[Verdict]]:
-        """The verdicts on each claim of a drafted sentence; one that points back is judged with what it points to."""
-        texts = [passage.text for passage in passages]
-        if points_back(draft.text) and run.subject:
-            return [check(f"{run.subject} {draft.text}", texts, self.evidence, self.fit)]
-        return check_claims(draft.text, texts, self.evidence, self.fit)
-
-    def _fall(self, run: _Run, draft: Draft, reason: str) -> Dropped:
-        """Drop a drafted sentence; what points back to it has nothing to point to."""
-        if not points_back(draft.text):
-            run.subject, run.spoken_of = "", ()
-        return self._drop(run, draft.text, reason)
-
-    def _held(self, passages: Sequence[Passage], verdicts: Sequence[Verdict]) -> list[Citation]:
-        """The spans that support a claim, in the order of the passages."""
-        return [
-            citation(passage, passage.start + verdict.span[0], passage.start + verdict.span[1])
-            for passage, verdict in zip(passages, verdicts, strict=True)
-            if verdict.probability >= self.fit.support_at
-        ]
+        citations, reason = judge.judge(draft)
+        yield self._release(run, draft.text, citations) if citations else self._drop(run, draft.text, reason)
 
     # -- what reaches the reader --------------------------------------------------------------------------------
 
@@ -256,10 +209,6 @@ def _unfitted(fit: Fit) -> Fit:
     """The fit for a checker that is not ours: its numbers for support were fitted to our model's probabilities, and
     say nothing of another's, so those are taken as they come. What vetoes a claim by rule (rag/verify.py) stays."""
     return replace(fit, support={"bias": 0.0, "model": 1.0}, support_at=0.5)
-
-
-def _within(cited: Citation, passage: Passage) -> bool:
-    return cited.doc_id == passage.doc_id and passage.start <= cited.start and cited.end <= passage.end
 
 
 def short_answer(text: str, citations: Sequence[Citation], quotes: Sequence[Quote]) -> str:

@@ -12,8 +12,9 @@ from tokenizers import Tokenizer
 
 from rag.evidence.data import fairytales, long_documents
 from rag.evidence.examples import Example, Paragraph
-from rag.evidence.made import decided_questions, details, made_claims
+from rag.evidence.made import can_be_scoped, decided_questions, details, made_claims, scoped_claims
 from rag.evidence.model import WEIGHTS
+from rag.evidence.scope import SAID, UNSAID, framed, turned
 from rag.evidence.train import BATCH, CLAIM_WINDOWS, MARKS, batches, together
 
 
@@ -150,3 +151,31 @@ def test_a_claim_with_two_names_has_them_change_places_beside_another_edit() -> 
     assert both
     assert all("Karl Lund defeated Anna Berg" in example.left and example.label == 0.0 for example in both)
     assert {"edit-name", "edit-roles"} <= {example.source for example in made}
+
+
+def test_a_sentence_in_another_scope_keeps_its_words() -> None:
+    sentence = "The tower was built by Eiffel in 1889."
+    for said in (True, False):
+        made = {framed(sentence, said, random.Random(seed)) for seed in range(200)}
+        assert len(made) == len(SAID if said else UNSAID)
+        assert all("the tower was built by Eiffel in 1889" in text.lower().replace("eiffel", "Eiffel") for text in made)
+    assert "The tower was nearly built by Eiffel in 1889." in {
+        turned(sentence, False, random.Random(seed)) for seed in range(50)
+    }
+    assert turned("The towers were built.", False, random.Random(0)) not in (None, "The towers were built.")
+    assert turned("The war began in May.", True, random.Random(0)) != "The war began in May."
+    assert turned("Rain falls there.", False, random.Random(0)) is None
+
+
+def test_what_a_sentence_denies_is_no_support_and_what_it_confirms_is() -> None:
+    text = "The tall iron tower was built by Eiffel in 1889. It is tall."
+    paragraph = Paragraph("towers", text, ())
+    made = [example for seed in range(60) for example in scoped_claims([paragraph], random.Random(seed))]
+    assert {(example.source, example.label) for example in made} == {("made-scope", 1.0), ("edit-scope", 0.0)}
+    own = "The tall iron tower was built by Eiffel in 1889."
+    for example in made:
+        assert (example.left == own) != (example.passage == text)
+        assert example.passage.endswith(" It is tall.")
+    assert any(example.passage == text for example in made), "none the other way round"
+    assert not can_be_scoped('He said "no" to all of the people.')
+    assert not can_be_scoped("Conversely, the tower was built by Eiffel in 1889.")
