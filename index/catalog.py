@@ -312,7 +312,12 @@ def query_words(text: str, limit: int = 64) -> list[str]:
     When nothing else is left ("Who is he?") the common words stay: a weak signal beats none.
     """
     words = list(dict.fromkeys(re.findall(r"\w+", text.lower())))
-    return ([word for word in words if word not in STOPWORDS] or words)[:limit]
+    return (content_words(words) or words)[:limit]
+
+
+def content_words(words: Iterable[str]) -> list[str]:
+    """The words (lower case) that not every text holds."""
+    return [word for word in words if word not in STOPWORDS]
 
 
 STOPWORDS = frozenset(

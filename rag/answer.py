@@ -21,12 +21,12 @@ from rag.cite import Draft, Numbering, citation, drafts, place
 from rag.crossencoder import Checker, Reranker
 from rag.evidence import Evidence, EvidenceModel
 from rag.fit import Fit
-from rag.followup import with_context
+from rag.followup import content, context
 from rag.judge import Judge
 from rag.llm import LLM, open_llm
 from rag.prompt import NOT_IN_SOURCES, condense, draft_small
 from rag.prompt import draft as draft_prompt
-from rag.read import Findings, Quote, read
+from rag.read import Findings, Quote, on_topic, read
 from rag.retrieve import MAX_QUESTION, checked, default_index, default_reranker, retrieve
 from rag.types import Answer, Citation, Dropped, Event, Found, Outcome, Passage, Sentence
 
@@ -100,11 +100,13 @@ class Assistant:
     def stream(self, question: str, history: History = ()) -> Iterator[Event]:
         """Events in order: `Found`, then `Sentence` and `Dropped` as they are checked, last the whole `Answer`."""
         run = _Run(checked(question))
-        searched, asked = self._put(run.question, history)
-        run.passages = tuple(retrieve(searched, TOP_K, self.index, self.reranker))
+        asked, before = self._put(run.question, history)
+        run.passages = tuple(retrieve(f"{before} {asked}"[-MAX_QUESTION:], TOP_K, self.index, self.reranker))
         run.retrieved = perf_counter()
         yield Found(run.passages)
-        run.findings = read(asked, run.passages, self.evidence, self.fit)
+        about = on_topic(before, run.passages, self.evidence, self.fit) if before else run.passages
+        if before or content(asked):
+            run.findings = read(asked, about, self.evidence, self.fit)
         if run.findings.confidence >= self.fit.answer_at:
             if self.llm:
                 yield from self._draft(run, asked, self.llm)
@@ -121,16 +123,15 @@ class Assistant:
             self.reranker.score("warm", ["warm"])
 
     def _put(self, question: str, history: History) -> tuple[str, str]:
-        """(what is searched for, what is asked of the passages found) for a question that may go on from earlier ones.
+        """(question, the earlier ones that it goes on from, or "").
 
-        A large model rewrites it. Else it is searched for with the questions it goes on from, and asked as it is: a
-        reader that is given both answers the earlier one (docs/log.md).
+        It is searched for with them, and read as it is in passages that speak of what they do: a reader that is given
+        all answers an earlier one (docs/log.md). A large model puts all into one question.
         """
         if history and self.llm and not self.llm.small:
             condensed = "".join(self.llm.stream(*condense(question, history)))
-            question = " ".join(condensed.split())[:MAX_QUESTION] or question
-            return question, question
-        return with_context(question, history), question
+            return " ".join(condensed.split())[:MAX_QUESTION] or question, ""
+        return question, context(question, history)
 
     # -- answering with the articles' own words -----------------------------------------------------------------
 

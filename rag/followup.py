@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from index.catalog import query_words
-from rag.retrieve import MAX_QUESTION
+from index.catalog import content_words
 
 STUB_WORDS = 3  # "And the tunnel?", "How much a month?": with fewer content words a question leaves something out
 
@@ -21,10 +20,16 @@ _BEYOND = re.compile(
     r"|this(?! (?:year|month|week|day|morning|evening|spring|summer|autumn|winter|century|time)\b)"
     r"|(?:after|before|about|of|with|to|by|for|from|like|than|is|was|did|does) that\b(?! \w+ (?:is|was|were|had))"
     r"|(?<!is )(?<!are )(?<!was )(?<!were )there(?! (?:is|are|was|were|any)\b)|the same|else)\b"
-    r"|^\W*(?:and|but|so|then|what about|how about|how so|why not)\b|^\W*why\W*$",
+    r"|^\W*why\W*$",
     re.I,
 )
+_OPENS = re.compile(r"\W*(?:and|but|so|then|what about|how about|how so|why not)\b", re.I)
 _NAME = re.compile(r"(?<=\w )[A-Z]\w+")  # a capital within the question
+
+
+def content(question: str) -> list[str]:
+    """The words of a question that not every text holds: without any ("Is?", "Who is he?") it asks of nothing."""
+    return content_words(re.findall(r"\w+", question.lower()))
 
 
 def goes_on(question: str) -> bool:
@@ -32,14 +37,15 @@ def goes_on(question: str) -> bool:
     name, who = _NAME.search(question), _WHO.search(question)
     if _BEYOND.search(question) or (who and not (name and name.start() < who.start())):
         return True
-    return not name and len(query_words(question)) < STUB_WORDS
+    short = len(set(content(question))) < STUB_WORDS
+    return (short and not name) or bool(_OPENS.match(question) and (short or not name))
 
 
-def with_context(question: str, history: Sequence[tuple[str, str]]) -> str:
-    """The question behind those it goes on from, the last that stands by itself and the one just before; itself where
-    it stands by itself. At most `MAX_QUESTION` characters. `history`: (question, answer text), oldest first."""
+def context(question: str, history: Sequence[tuple[str, str]]) -> str:
+    """The earlier questions that this one goes on from: the last that stands by itself, and the one just before; empty
+    for one that stands by itself. `history`: (question, answer text), oldest first."""
     if not history or not goes_on(question):
-        return question
+        return ""
     asked = [earlier.strip() for earlier, _ in history]
     whole = next((earlier for earlier in reversed(asked) if not goes_on(earlier)), asked[0])
-    return " ".join(dict.fromkeys([whole, asked[-1], question]))[-MAX_QUESTION:]
+    return " ".join(dict.fromkeys([whole, asked[-1]]))

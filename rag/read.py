@@ -19,6 +19,7 @@ from rag.types import Passage
 _PRONOUN = re.compile(r"[\"“‘(]*(?:He|She|They|It|His|Her|Their|Its|This|These|Those|That)\b")
 
 FIRST = 2  # passages read before the others; with them alone where they are sure, as many are right (docs/log.md)
+TOPIC = 4.0  # points of joint score; of another person's life a passage lay 9 points behind (docs/log.md)
 MAX_QUOTES = 3  # an answer in more places than three is a topic, not an answer
 
 
@@ -53,6 +54,15 @@ def read(question: str, passages: Sequence[Passage], evidence: Evidence, fit: Fi
         found = _ordered([*found, *candidates(question, passages[FIRST:], evidence, fit, top)])
     close = [quote for quote in found if quote.score >= found[0].score - fit.margin]
     return Findings(_confidence(found, fit), _distinct(close))
+
+
+def on_topic(before: str, passages: Sequence[Passage], evidence: Evidence, fit: Fit) -> list[Passage]:
+    """The passages that speak of what the earlier questions did: those of the document that answers them best, and
+    others that do nearly as well. "When did he die?" is answered by whatever life one has before one."""
+    top = max((passage.score for passage in passages), default=0.0)
+    found = candidates(before, passages, evidence, fit, top)
+    near = {quote.passage.chunk.id for quote in found if quote.score >= found[0].score - TOPIC}
+    return [p for p in passages if not found or p.doc_id == found[0].passage.doc_id or p.chunk.id in near]
 
 
 def candidates(

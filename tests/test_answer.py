@@ -226,12 +226,30 @@ def test_a_follow_up_is_searched_with_the_question_before_it_and_asked_as_it_is(
     assert found.question == "Whom was he meeting on 11 March?"
 
 
+@pytest.mark.parametrize("question", ["the", "Is?", "Who is he?", "???", "asdf qwer", "你好", "x" * 2000])
+def test_what_asks_of_nothing_is_not_answered(question: str, seed_index: Index) -> None:
+    assert Assistant(seed_index).ask(question).outcome == "not_found"
+    assert Assistant(seed_index).ask(question, [("y" * 2000, "")]).question == question
+
+
 @pytest.mark.parametrize("question", ["Is there a river in Peru?", "How many people live there?", "And in Brazil?"])
 def test_a_question_on_something_else_does_not_get_the_answer_to_the_one_before(
     question: str, seed_index: Index
 ) -> None:
     history = [("When was the maximum pressure campaign first launched?", "In May 2018. [1]")]
     assert Assistant(seed_index).ask(question, history).outcome == "not_found"
+
+
+def test_a_follow_up_is_not_answered_from_another_life(index: Index) -> None:
+    berg = "The Kaltvik bridge was designed by Olav Berg. He was paid forty crowns a month, and lived in the town."
+    holm = "Per Holm was an architect. He was born in Narvik in 1901, and he died in Rome in 1969."
+    for doc, text in (("berg", berg), ("holm", holm)):
+        index.add_documents([Document(doc, doc, text, doc, doc)])
+    history = [("Who designed the Kaltvik bridge?", "Olav Berg. [1]")]
+    assistant = Assistant(index)
+    assert assistant.ask("When did he die?", history).outcome == "not_found"
+    assert assistant.ask("How much was he paid?", history).short_answer.startswith("forty crowns")
+    assert "1969" in assistant.ask("When did Per Holm die?", history).text
 
 
 BRIDGE = "The Kaltvik bridge was opened by Queen Anna in 1931. The Kaltvik bridge carries cars."

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from rag.evidence.data import fairytales, long_documents
 from rag.evidence.examples import Example, Paragraph
-from rag.evidence.made import can_be_scoped, decided_questions, details, made_claims, scoped_claims
+from rag.evidence.made import can_be_scoped, decided_questions, details, made_claims, nonsense, scoped_claims
 from rag.evidence.model import WEIGHTS
 from rag.evidence.scope import SAID, UNSAID, framed, turned
 from rag.evidence.train import BATCH, CLAIM_WINDOWS, MARKS, batches, together
@@ -179,3 +179,13 @@ def test_what_a_sentence_denies_is_no_support_and_what_it_confirms_is() -> None:
     assert any(example.passage == text for example in made), "none the other way round"
     assert not can_be_scoped('He said "no" to all of the people.')
     assert not can_be_scoped("Conversely, the tower was built by Eiffel in 1889.")
+
+
+def test_nonsense_is_never_the_question_of_the_passage() -> None:
+    text = "Paris is a town."
+    paragraphs = [Paragraph(f"town {n}", text, ((f"What is town {n}?", 0, 5), ("Why?", -1, -1))) for n in range(100)]
+    made = [example for seed in range(20) for example in nonsense(paragraphs, random.Random(seed))]
+    assert len(made) > 60
+    assert all((example.start, example.label) == (-1, 0.0) for example in made)
+    assert all(example.left != f"What is {example.group}?" for example in made)
+    assert {len(example.left.split()) for example in made} >= {1, 4}

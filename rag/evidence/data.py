@@ -25,6 +25,7 @@ from rag.evidence.made import (
     gapped_claims,
     made_claims,
     near_misses,
+    nonsense,
     scoped_claims,
 )
 
@@ -274,6 +275,7 @@ def all_examples(data: Path, seed: int) -> Iterator[Example]:
     yield from gapped_claims(paragraphs, random.Random(seed + 3))
     yield from decided_questions(paragraphs, random.Random(seed + 5))
     yield from details(paragraphs, random.Random(seed + 6))
+    yield from nonsense(paragraphs, random.Random(seed + 9))
     yield from long_documents(data, random.Random(seed + 7))
 
 

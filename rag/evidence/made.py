@@ -148,6 +148,24 @@ def missing_detail(question: str, text: str, start: int, end: int, rng: random.R
     return None
 
 
+def nonsense(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
+    """What nobody can answer: letters in no order, a word that asks nothing, a question on another article."""
+    for paragraph in rng.sample(paragraphs, len(paragraphs) // 20):
+        other = rng.choice(paragraphs)
+        questions = [question for question, start, _ in other.questions if start >= 0]
+        if not questions or other.article == paragraph.article:
+            continue
+        question = rng.choice(questions)
+        kind = rng.random()
+        if kind < 0.4:
+            question = re.sub(r"[a-z]", lambda _: rng.choice("abcdefghijklmnopqrstuvwxyz"), question.lower())
+        elif kind < 0.6:
+            question = " ".join(rng.sample(EMPTY, rng.randint(1, 3))) + rng.choice(("", "?"))
+        yield Example("read", question, paragraph.text, "nonsense", paragraph.article)
+
+
+EMPTY = "the a is of what who when where how why and it he she this that in to was are did does do x hello".split()
+
 # ---- claims
 
 
