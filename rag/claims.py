@@ -91,13 +91,27 @@ _BACK = re.compile(
     r"|the (?:latter|former|same))\b",
     re.I,
 )
-# The pronoun opens the sentence, or follows what opens it: "Later he", "In May 1952 she". Not "It is known that".
-_POINTS = re.compile(
-    r"\W*(?:(?:and|but|so|also|then|later|thus|however|meanwhile|moreover|instead|still|even)\b,?\s+"
-    r"|(?:in|on|at|by|during|after|before|since|from|until)\s(?:(?!(?:he|she|they|it)\b)[\w ]){1,30},?\s+){0,2}"
-    r"(?:(?:he|she|they|his|her|its|their|this|these|those|both)\b|it\b(?! (?:is|was|has been) \w+ that\b)"
-    r"|that (?:is|was|were|had|has|would)\b|(?:an|the) ?other\b|the (?:latter|former|same)\b)",
+# Pronouns that stand for what an earlier sentence named, unless this one names it before them.
+_PRONOUN = re.compile(
+    r"\b(?P<who>he|she|they|it(?! (?:is|was|has been|seems|appears) (?:\w+ ){0,3}(?:that|to)\b)|one of them"
+    r"|all of them|such|these|those|this(?! (?:year|month|week)\b)|both|(?:an|the) ?other|the (?:latter|former|same))\b"
+    r"|\b(?P<whom>him|them)\b|\b(?P<whose>his|her|their|its)\b",
     re.I,
+)
+# A noun before the pronoun in its clause: "The tunnel was closed because it leaked", "The bank said it would".
+_NOUN = re.compile(
+    rf"\b(?:the|an?|no|some|many|every|each|most|{'|'.join(_TELLING)})\s"
+    r"(?!(?:few|year|month|week|day|decade|century|moment|while|time|boy|girl|child|result)s?\b)\w",
+    re.I,
+)
+# A capital opens every sentence: of these words it makes no name.
+_OPENERS = STOPWORDS | frozenset(
+    "later earlier soon today yesterday now then here there once again still thus hence meanwhile however "
+    "moreover nevertheless nonetheless instead also besides otherwise aged despite during since until upon within "
+    "without after before under over one two three four five six several many some most all each both such "
+    "another other last next first second third even only although though unlike according because perhaps maybe "
+    "often sometimes january february march april may june july august september october november december monday "
+    "tuesday wednesday thursday friday saturday sunday".split()
 )
 _MANY = frozenset("people police children men women".split())
 _END = re.compile(r"[.!?…][\"'”’»)\]]*$")
@@ -118,14 +132,31 @@ def claims_of(sentence: str) -> list[str]:
     claims = []
     start = 0
     for low, high in spans:
-        start = start if _BACK.match(sentence, _begin(sentence, low), high) else low
+        back = _BACK.match(sentence, _begin(sentence, low), high) or (low and points_back(_capital(sentence[low:high])))
+        start = start if back else low
         claims.append(_ended(sentence[start:high].strip()))
     return claims
 
 
 def points_back(sentence: str) -> bool:
-    """Whether the subject is a pronoun, which by itself says nothing: "He said so", "In 1952 it was closed"."""
-    return bool(_POINTS.match(sentence))
+    """Whether a sentence speaks of one whom it does not name: "He said so", "Two years later she left", "The court sent
+    him to prison". Not of one whom it names first: "Lee said he would", "The bank sold its house"."""
+    for pronoun in _PRONOUN.finditer(sentence):
+        before = sentence[: pronoun.start()]
+        if _names_one(before):
+            return False
+        clause = re.split(r"[,;:—–(]\s*", before)[-1]
+        if pronoun["whom"] or not _NOUN.search(clause):
+            return True
+    return False
+
+
+def _names_one(text: str) -> bool:
+    """Whether a name, or a noun that opens the sentence, stands in the text."""
+    first, *rest = re.findall(r"[^\W\d_][\w'’-]*[,;:]?", text) or [""]
+    bare = first.rstrip(",;:").lower()
+    opens = bool(bare) and first == first.rstrip(",;:") and bare not in _OPENERS and not bare.endswith("ly")
+    return opens or any(word[0].isupper() and word.rstrip(",;:").lower() not in _OPENERS for word in rest)
 
 
 def _clauses(sentence: str) -> list[Span]:
@@ -139,6 +170,10 @@ def _clauses(sentence: str) -> list[Span]:
             spans.append((low, seam.start()))
             low = seam.end()
     return [*spans, (low, len(sentence))]
+
+
+def _capital(clause: str) -> str:
+    return clause[:1].upper() + clause[1:]
 
 
 def _masked(text: str) -> str:

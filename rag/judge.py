@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rag.cite import Draft, citation
 from rag.claims import points_back
@@ -47,19 +48,22 @@ class Judge:
             passages = [each for each in passages if each in self._spoken_of]
         if not passages:
             return [], ASIDE
+        texts = [each.text for each in passages]
         citations: list[Citation] = []
-        for verdicts in self._verdicts(draft, [each.text for each in passages]):
-            held = self._held(passages, verdicts)
+        for verdicts in check_claims(draft.text, texts, self._evidence, self._fit):
+            held = self._held(passages, self._with_subject(draft, verdicts, texts))
             if not held:
-                return [], max(verdicts, key=lambda verdict: verdict.probability).reason
+                return [], max(verdicts, key=lambda verdict: verdict.probability).reason or ASIDE
             citations += held if cited else held[:1]
         return list(dict.fromkeys(citations)), ""
 
-    def _verdicts(self, draft: Draft, texts: Sequence[str]) -> list[list[Verdict]]:
-        """The verdicts on each claim of a sentence; one that points back is judged with what it points to."""
-        if points_back(draft.text) and self._subject:
-            return [check(f"{self._subject} {draft.text}", texts, self._evidence, self._fit)]
-        return check_claims(draft.text, texts, self._evidence, self._fit)
+    def _with_subject(self, draft: Draft, verdicts: Sequence[Verdict], texts: Sequence[str]) -> Sequence[Verdict]:
+        """The verdicts on what a draft says; where it points back no better than on it with what it points to."""
+        if not (self._subject and points_back(draft.text)):
+            return verdicts
+        both = check(f"{self._subject} {draft.text}", texts, self._evidence, self._fit)
+        pairs = zip(verdicts, both, strict=True)
+        return [replace(own, probability=min(own.probability, two.probability)) for own, two in pairs]
 
     def _held(self, passages: Sequence[Passage], verdicts: Sequence[Verdict]) -> list[Citation]:
         """The spans that support a claim, in the order of the passages."""

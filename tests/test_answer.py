@@ -289,6 +289,19 @@ def test_a_pronoun_does_not_take_what_is_said_of_another_thing(
     assert "1950" not in answer.text
 
 
+def test_what_a_sentence_says_of_her_must_stand_by_itself_too(index: Index) -> None:
+    """Judged only with the sentence before it, a false one shares in what makes that one true."""
+    text = "Ada Smith was elected mayor of the town of Wexby in 1948. Her brother Tom sold the mill. She moved to York."
+    index.add_documents([Document("d", "Wexby", text, "d", "d")])
+    elected = "Ada Smith was elected mayor of the town of Wexby in 1948 [1]."
+    for said, shown in (("She sold the market hall to Hugo [1].", False), ("She moved to York [1].", True)):
+        assistant = Assistant(index, FakeLLM(f"{elected} {said}"), OverlapEvidence(), FIT)
+        answer = assistant.ask("Was Ada Smith elected mayor of the town of Wexby?")
+        assert (said[:-5] in answer.text) is shown
+        assert all(text[c.start : c.end] == c.quote for c in answer.citations)
+    assert answer.citations[-1].quote.endswith("She moved to York.")
+
+
 def test_the_short_answer_is_one_that_the_answer_says_and_its_footnotes_hold(two: Callable[[str], Answer]) -> None:
     assert "1931" in two(f"{OPENED} [1].").short_answer
     other = two("The Norheim tunnel is now used to grow mushrooms [2].")

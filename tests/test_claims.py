@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.claims import claims_of
+from rag.claims import claims_of, points_back
 
 
 @pytest.mark.parametrize(
@@ -174,3 +174,55 @@ def test_claims_are_pieces_of_the_sentence_in_order_and_lose_nothing_but_what_jo
 )
 def test_no_text_takes_long(text: str) -> None:
     assert claims_of(text) == [text]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "He said so.",
+        "It was closed by the council in 1950.",
+        "In 1952 it was closed.",
+        "In May 1952, she left.",
+        "Two years later he was convicted.",
+        "A week later she left.",
+        "When the war ended, he left.",
+        "As a boy, he sang.",
+        "Eventually he was found guilty.",
+        "Despite this, they left.",
+        "There he died.",
+        "One of them died.",
+        "Such plans failed.",
+        "His brother sold it.",
+        "The court sent him to prison in 1952.",
+        "This was in May.",
+    ],
+)
+def test_points_back(sentence: str) -> None:
+    assert points_back(sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Trump said he would.",
+        "The president said he would.",
+        "The bank sold its house.",
+        "Officials said they would.",
+        "The tunnel was closed because it leaked.",
+        "It is known that Lee came.",
+        "It was in 1931 that the bridge opened.",
+        "In 1931 Anna opened her shop.",
+        "In May, Lee said he left.",
+        "The bridge was opened in 1931.",
+        "",
+    ],
+)
+def test_names_of_whom_it_speaks(sentence: str) -> None:
+    assert not points_back(sentence)
+
+
+def test_a_clause_on_him_is_judged_with_the_one_that_names_him() -> None:
+    whole = "Ada Smith was elected mayor of Wexby in 1948, and the court had sent him to prison in 1952."
+    first, second = claims_of(whole)
+    assert first == "Ada Smith was elected mayor of Wexby in 1948."
+    assert second == whole
