@@ -4,7 +4,7 @@ from evals.comparison import compare
 from evals.harness import run
 from evals.report import comparison_json, render, render_comparison, to_json
 from evals.sets import load_set, open_index
-from evals.store import load_run, save
+from evals.store import check_place, load_run, save
 from evals.types import (
     Comparison,
     Difference,
@@ -27,6 +27,7 @@ __all__ = [
     "ItemResult",
     "Metric",
     "RunError",
+    "check_place",
     "compare",
     "comparison_json",
     "load_run",

@@ -58,7 +58,7 @@ Entry = TypeVar("Entry", _BeirDocument, _BeirQuery)
 
 
 class _Library:
-    """The documents of a set, each text once."""
+    """The documents of a set, each text once. `name`: of its content, since an index of it outlives the file's name."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -82,7 +82,7 @@ def read_squad(path: Path, data: bytes) -> EvalSet:
         squad = _Squad.model_validate_json(data)
     except ValidationError as exc:
         raise EvalSetError(f"{path}: {first_error(exc)}") from exc
-    library = _Library(path.name)
+    library = _Library(hashlib.sha256(data).hexdigest()[:12])
     items: dict[str, EvalItem] = {}
     for number, article in enumerate(squad.data, 1):
         for order, paragraph in enumerate(article.paragraphs, 1):
@@ -120,7 +120,8 @@ def read_beir(folder: Path) -> EvalSet:
     in BEIR's own evaluation. There are no answers: retrieval metrics only."""
     files = [folder / "corpus.jsonl", folder / "queries.jsonl", _qrels_file(folder)]
     contents = [read_bytes(path) for path in files]
-    library = _Library(folder.name)
+    sha256 = hashlib.sha256(b"".join(hashlib.sha256(data).digest() for data in contents)).hexdigest()
+    library = _Library(sha256[:12])
     corpus = {
         entry.id: library.add(entry.id, entry.title, f"{entry.title}\n\n{entry.text}".strip())
         for entry in _lines(files[0], contents[0], _BeirDocument)
@@ -137,7 +138,6 @@ def read_beir(folder: Path) -> EvalSet:
     if not gold:
         raise EvalSetError(f"{files[2]}: the set is empty; it needs lines of query, document and a grade above 0")
     items = tuple(EvalItem(id_, text, (), tuple(gold[id_])) for id_, text in queries.items() if id_ in gold)
-    sha256 = hashlib.sha256(b"".join(hashlib.sha256(data).digest() for data in contents)).hexdigest()
     return EvalSet(folder.name, "beir", sha256, items, library.documents())
 
 
@@ -153,9 +153,9 @@ def _qrels_file(folder: Path) -> Path:
 
 
 def _qrels(path: Path, data: bytes) -> Iterator[tuple[int, str, str, int]]:
-    """Line number, query id, document id, grade; the first line is a header."""
+    """Line number, query id, document id, grade; a first line without a number is a header."""
     for number, line in enumerate(decode(path, data).splitlines(), 1):
-        if number == 1 or not line.strip():
+        if not line.strip() or (number == 1 and not line.rstrip()[-1].isdigit()):
             continue
         try:
             query, doc, grade = line.split("\t")

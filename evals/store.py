@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def save(run: EvalRun, out: str | Path | None = None) -> Path:
     `out` is a file when it ends in .json, else a folder (default: runs/ in the user's data folder). A file that
     is there is replaced. Raises RunError.
     """
-    folder = data_folder() / "runs" if out is None else Path(out)
+    folder = _folder(out)
     path = folder if folder.suffix == ".json" else folder / _file_name(run)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -40,6 +41,22 @@ def save(run: EvalRun, out: str | Path | None = None) -> Path:
             part.unlink()
         raise RunError(f"{path}: the run cannot be saved ({exc.strerror}); choose another place with --out") from exc
     return path
+
+
+def check_place(out: str | Path | None = None) -> None:
+    """Make the folder that `save` would write to, before hours of questions. Raises RunError where that fails."""
+    folder = _folder(out)
+    folder = folder.parent if folder.suffix == ".json" else folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as exc:
+        raise RunError(f"{folder}: a run cannot be saved there ({exc.strerror}); choose another with --out") from exc
+
+
+def _folder(out: str | Path | None) -> Path:
+    return data_folder() / "runs" if out is None else Path(out)
 
 
 def _file_name(run: EvalRun) -> str:

@@ -27,11 +27,11 @@ VERSION = f"sentences-2/{MAX_CHARS}/{MIN_CHARS}/{MAX_SENTENCE}/{WRAP}"
 _PARAGRAPH = re.compile(r"(?>\r\n|\r|\n)[^\S\r\n]*(?>\r\n|\r|\n)\s*")
 _LINE = re.compile(r"[^\r\n]+")
 _HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
-_LIST_ITEM = re.compile(r"\s*(?:[-*+•>|]|\d{1,3}[.)])\s")
+_LIST_ITEM = re.compile(r"\s*(?:[-*+•◦▪‣·–—>|]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)]|\(\d{1,3}\))\s")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
-# A sentence ends after . ! ? … with any closing quotes or brackets, when space follows; or after a CJK full stop. A row
-# of dots is tried once, from its first one, so that a line of them takes no quadratic time.
-_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?=\s)|[。！？]+[」』”’）]*")
+# A sentence ends after . ! ? … with any closing quotes or brackets and numbers of notes ("[7]"), when space follows; or
+# after a CJK full stop. A row of dots is tried once, from its first one: a line of them takes no quadratic time.
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?:\[\d{1,3}\])*+(?=\s)|[。！？]+[」』”’）]*")
 _NEXT_STARTS_LOWER = re.compile(r"\s+[\"'“‘«(\[]*[a-zà-öø-ÿ]")
 LAST_WORD = 30  # characters looked back for what may be an abbreviation
 # A full stop after one of these ends no sentence: a name follows; after the second kind only where a number does.
@@ -70,7 +70,7 @@ def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
     if not words or text[match.start() - 1].isspace():
         return False
     bare = words[-1].lstrip(_OPENERS)
-    if bare.isdigit() and match.start() - len(words[-1]) == start:
+    if match.start() - len(words[-1]) == start and (bare.isdigit() or _LIST_ITEM.match(text, start, match.end() + 1)):
         return False  # "3. Apply the paint": the number of a list item
     if "." in bare and bare.replace(".", "").isalpha() and len(bare) <= 5:
         return bool(_STARTERS.match(text, match.end()))

@@ -11,14 +11,15 @@ import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from index.types import SourceError
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument
-    from docx.table import Table
+    from docx.table import Table, _Cell
     from docx.text.paragraph import Paragraph
+    from pypdf import PdfReader
 
 MAX_HTML = 10_000_000  # bytes; an article's page has some 100 kB, and the extraction of more takes minutes
 MAX_PAGES = 5_000  # of a PDF; the longest books have about 2,000
@@ -61,8 +62,10 @@ def html(data: bytes, url: str | None = None) -> Extracted:
 
 
 def pdf(data: bytes) -> Extracted:
-    """The text of a PDF, a blank line between pages. Raises SourceError for one that is damaged, locked by a password,
-    of more than MAX_PAGES, or holds pictures of text only."""
+    """The text of a PDF, a blank line between pages, or a line end where a sentence goes on.
+
+    Raises SourceError for one that is damaged, locked by a password, of more than MAX_PAGES, or of pictures alone.
+    """
     import pypdf
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it logs every oddity of a file that it then reads
@@ -73,8 +76,7 @@ def pdf(data: bytes) -> Extracted:
         if len(reader.pages) > MAX_PAGES:
             raise SourceError(f"it has more than {MAX_PAGES:,} pages; split it")
         texts = [_plain(page.extract_text() or "") for page in reader.pages]
-        known = reader.metadata
-        facts = (known.title, known.author, known.creation_date) if known else (None, None, None)
+        title, author, made = (_known(reader, name) for name in ("title", "author", "creation_date"))
     except SourceError:
         raise
     except Exception as exc:
@@ -82,9 +84,21 @@ def pdf(data: bytes) -> Extracted:
         raise SourceError(f"the PDF is damaged ({_reason(exc)}); open it and save it anew") from exc
     if not any(text.strip() for text in texts):
         raise SourceError("the PDF holds no text, only pictures of it or nothing; run text recognition (OCR) first")
-    title, author, made = facts
-    return Extracted("\n\n".join(texts), _fact(title), _fact(author), made.date().isoformat() if made else None,
-                     _starts(texts))  # fmt: skip
+    text, starts = _joined(texts)
+    return Extracted(text, _fact(title), _fact(author), made.date().isoformat() if made else None, starts)
+
+
+def _known(reader: PdfReader, name: str) -> Any:
+    """What the file says of itself, None where that cannot be read: it keeps nobody from reading the text."""
+    try:
+        return getattr(reader.metadata, name, None)
+    except Exception:  # noqa: BLE001 (any: a date may be in any words, a title in any encoding)
+        return None
+
+
+# A page that ends within a sentence, and one that begins within one.
+_UNFINISHED = re.compile(r"[^\s.!?…:;\"”’»)\]][ \t]*\Z|[,;(–-][ \t]*\Z")
+_LOWER = re.compile(r"[ \t]*[a-zà-öø-ÿ]")
 
 
 def _plain(text: str) -> str:
@@ -92,13 +106,16 @@ def _plain(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
 
 
-def _starts(texts: list[str]) -> tuple[int, ...]:
-    """Where each text begins when all are joined by a blank line."""
-    starts, at = [], 0
+def _joined(texts: list[str]) -> tuple[str, tuple[int, ...]]:
+    """The pages as one text, and where each begins."""
+    whole = ""
+    starts: list[int] = []
     for text in texts:
-        starts.append(at)
-        at += len(text) + 2
-    return tuple(starts)
+        goes_on = _UNFINISHED.search(whole) and _LOWER.match(text)
+        whole += ("\n" if goes_on else "\n\n") if starts else ""
+        starts.append(len(whole))
+        whole += text
+    return whole, tuple(starts)
 
 
 def _fact(value: object) -> str | None:
@@ -138,18 +155,52 @@ def _check_sizes(package: zipfile.ZipFile) -> None:
 
 
 def _word_blocks(document: WordDocument) -> Iterator[str]:
+    from docx.oxml.ns import qn
     from docx.table import Table
+    from docx.text.paragraph import Paragraph
 
-    for block in document.iter_inner_content():
-        text = _rows(block) if isinstance(block, Table) else _paragraph(block)
+    for element in _elements(document.element.body):
+        is_table = element.tag == qn("w:tbl")
+        text = _rows(Table(element, document)) if is_table else _paragraph(Paragraph(element, document))
         if text.strip():
             yield text
+
+
+def _elements(parent: Any) -> Iterator[Any]:
+    """Paragraphs and tables in their order, also those in content controls."""
+    from docx.oxml.ns import qn
+
+    for child in parent:
+        if child.tag in (qn("w:p"), qn("w:tbl")):
+            yield child
+        elif child.tag in (qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:customXml"), qn("w:smartTag")):
+            yield from _elements(child)
+
+
+def _words(paragraph: Any) -> str:
+    """All that a reader of the page sees: also what was inserted while changes were tracked, and what stands in fields
+    and content controls, which `Paragraph.text` leaves out ("not" among it); nothing that was deleted."""
+    from docx.oxml.ns import qn
+
+    gone = {qn("w:del"), qn("w:moveFrom"), qn("w:txbxContent")}
+    shown = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
+
+    def parts(element: Any) -> Iterator[str]:
+        for child in element:
+            if child.tag == qn("w:t"):
+                yield child.text or ""
+            elif child.tag in shown and element.tag == qn("w:r"):
+                yield shown[child.tag]
+            elif child.tag not in gone:
+                yield from parts(child)
+
+    return "".join(parts(paragraph))
 
 
 def _paragraph(paragraph: Paragraph) -> str:
     """A heading as `# …`, a list item as `- …`."""
     style = (paragraph.style.name if paragraph.style else "") or ""
-    text = _plain(paragraph.text).strip()
+    text = _plain(_words(paragraph._p)).strip()
     level = 1 if style == "Title" else int(match[1]) if (match := re.match(r"Heading (\d)$", style)) else 0
     if not text or (not level and not style.startswith("List")):
         return text
@@ -157,7 +208,11 @@ def _paragraph(paragraph: Paragraph) -> str:
 
 
 def _rows(table: Table) -> str:
-    return "\n".join(" | ".join(" ".join(_plain(cell.text).split()) for cell in row.cells) for row in table.rows)
+    return "\n".join(" | ".join(" ".join(_cell(cell).split()) for cell in row.cells) for row in table.rows)
+
+
+def _cell(cell: _Cell) -> str:
+    return _plain(" ".join(_words(element) for element in cell._tc.iter() if element.tag.endswith("}p")))
 
 
 def _reason(exc: Exception) -> str:

@@ -166,8 +166,12 @@ def _front_matter(text: str) -> dict[str, str]:
     lines = text.splitlines()
     if not lines or lines[0].strip() != "---" or "---" not in [line.strip() for line in lines[1:]]:
         return {}
-    pairs = (line.partition(":") for line in lines[1 : [line.strip() for line in lines].index("---", 1)])
-    known = {key.strip().lower(): value.strip().strip("\"'") for key, _, value in pairs}
+    end = [line.strip() for line in lines].index("---", 1)
+    known: dict[str, str] = {}
+    for line in lines[1:end]:
+        key, _, value = line.partition(":")
+        if not line[:1].isspace():  # what is indented belongs to another field
+            known.setdefault(key.strip().lower(), value.partition(" #")[0].strip().strip("\"'"))
     known.setdefault("published", known.get("date", ""))
     return {field: known[field] for field in _FIELDS if known.get(field)}
 
@@ -179,8 +183,9 @@ def _sidecar(path: Path) -> dict[str, str]:
         return {}
     try:
         known = json.loads(sidecar.read_text("utf-8"))
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise SourceError(f"{sidecar.name} beside it is not readable JSON ({exc}); mend or remove it") from exc
     if not isinstance(known, dict):
         raise SourceError(f"{sidecar.name} beside it must hold one JSON object; mend or remove it")
-    return {field: str(known[field]) for field in _FIELDS if known.get(field)}
+    # A lone surrogate, which JSON can hold, cannot be stored.
+    return {field: str(known[field]).encode("utf-8", "replace").decode() for field in _FIELDS if known.get(field)}

@@ -17,7 +17,7 @@ from index import FootnoteError, Index
 from index.catalog import query_words
 from index.settings import settings
 from rag import fit as fits
-from rag.cite import Draft, Numbering, citation, drafts, place
+from rag.cite import Draft, Numbering, citation, drafts, place, without_notes
 from rag.crossencoder import Checker, Reranker
 from rag.evidence import Evidence, EvidenceModel
 from rag.fit import Fit
@@ -138,7 +138,7 @@ class Assistant:
     def _quote(self, run: _Run) -> Iterator[Sentence]:
         for quote in run.findings.quotes:
             cited = citation(quote.passage, quote.start, quote.end)
-            yield self._release(run, " ".join(cited.quote.split()), [cited])
+            yield self._release(run, without_notes(cited.quote), [cited])
 
     # -- answering with a model's words -------------------------------------------------------------------------
 

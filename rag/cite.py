@@ -13,11 +13,15 @@ from dataclasses import dataclass, replace
 from index.chunk import sentences
 from rag.types import Citation, Passage, Sentence
 
-# [2], [2, 3], and the same in forms that some models write: [^2], 【2】.
-_MARKER = re.compile(r"\s*[\[【]\s*\^?(\d{1,4}(?:\s*[,;]\s*\^?\d{1,4})*)\s*[\]】]")
+# [2], [2, 3], [2-4], [2 and 3], and the same in forms that some models write: [^2], [source 2], 【2】.
+_NUMBERS = r"(?:(?:sources?|passages?)\s*)?\^?\d{1,4}(?:\s*(?:[,;–-]|and|&)\s*\^?\d{1,4})*"
+_BRACKETS = rf"\s*[\[【]\s*{_NUMBERS}\s*[\]】]"
+_MARKER = re.compile(_BRACKETS, re.I)
+_EMPTIED = re.compile(r"\s*[\[【(]\s*(?:see|cf\.?)?\s*[\])】]|(?<=\w)\s*[–-]+(?=[.!?…]?$)", re.I)
 _RAISED = re.compile(r"(?<=[.!?…])[⁰¹²³⁴-⁹]+")  # a note's number behind the full stop: of no passage of ours
+_NOTE = re.compile(r"\[\d{1,3}\]")
 # "… in 1998. [2] Then …": the marker after the full stop belongs to the sentence before it.
-_MARKER_AFTER = re.compile(r"([.!?…]+[\"'”’)]*)((?:\s*\[\s*\d[\d,;\s]*\])+)")
+_MARKER_AFTER = re.compile(rf"([.!?…]+[\"'”’)]*)((?:{_BRACKETS})+)", re.I)
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,23 @@ def parse(sentence: str) -> Draft:
     were taken out."""
     markers: list[int] = []
     while found := _MARKER.findall(sentence):
-        markers += [int(number) for group in found for number in re.findall(r"\d+", group)]
+        markers += [number for group in found for number in _numbers(group)]
         sentence = _MARKER.sub("", sentence)
-    return Draft(" ".join(_RAISED.sub("", sentence).split()), tuple(dict.fromkeys(markers)))
+    text = _RAISED.sub("", _EMPTIED.sub("", sentence) if markers else sentence)
+    return Draft(" ".join(text.split()), tuple(dict.fromkeys(markers)))
+
+
+def _numbers(group: str) -> list[int]:
+    """The numbers of a marker; a range gives all of them: [2-4] → 2, 3, 4."""
+    found: list[int] = []
+    for first, last in re.findall(r"(\d+)(?:\s*[–-]\s*\^?(\d+))?", group):
+        found += range(int(first), min(int(last), int(first) + 20) + 1) if last else [int(first)]
+    return found
+
+
+def without_notes(text: str) -> str:
+    """A quotation as it is shown: without the numbers of the article's own notes, which would read as ours."""
+    return " ".join(_NOTE.sub("", text).split())
 
 
 def citation(passage: Passage, start: int, end: int) -> Citation:

@@ -16,7 +16,8 @@ STUB_WORDS = 3  # "And the tunnel?", "How much a month?": with fewer content wor
 # Pronouns for one who may have been named before them in the same question, and words that point beyond it.
 _WHO = re.compile(r"\b(?:he|she|him|his|hers?|they|their|its)\b", re.I)
 _BEYOND = re.compile(
-    r"\b(?:it(?! (?:is |was )?(?:true|false|clear|known|possible|likely|said|correct)\b)|them|these|those"
+    r"\b(?:it(?! (?:is |was )?(?:true|false|clear|known|possible|likely|said|correct|(?:cost|take|rain|snow|mean)"
+    r"(?:s|ing)?)\b)|them|these|those"
     r"|this(?! (?:year|month|week|day|morning|evening|spring|summer|autumn|winter|century|time)\b)"
     r"|(?:after|before|about|of|with|to|by|for|from|like|than|is|was|did|does) that\b(?! \w+ (?:is|was|were|had))"
     r"|(?<!is )(?<!are )(?<!was )(?<!were )there(?! (?:is|are|was|were|any)\b)|the same|else)\b"

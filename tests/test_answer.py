@@ -302,6 +302,14 @@ def test_what_a_sentence_says_of_her_must_stand_by_itself_too(index: Index) -> N
     assert answer.citations[-1].quote.endswith("She moved to York.")
 
 
+def test_the_numbers_of_an_articles_own_notes_are_not_in_the_answer(index: Index) -> None:
+    text = "The tunnel was closed in 1950 after a flood.[2] The tunnel is long.[1]"
+    index.add_documents([Document("d", "Tunnel", text, "d", "d")])
+    answer = Assistant(index, None, OverlapEvidence(), FIT).ask("When was the tunnel closed after a flood?")
+    assert answer.text == "The tunnel was closed in 1950 after a flood. [1]"
+    assert answer.citations[0].quote == "The tunnel was closed in 1950 after a flood.[2]"
+
+
 def test_the_short_answer_is_one_that_the_answer_says_and_its_footnotes_hold(two: Callable[[str], Answer]) -> None:
     assert "1931" in two(f"{OPENED} [1].").short_answer
     other = two("The Norheim tunnel is now used to grow mushrooms [2].")

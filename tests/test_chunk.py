@@ -74,6 +74,7 @@ def parts(text: str) -> list[str]:
         ("Heading\n\nText here.", ["Heading", "Text here."]),
         ("- one\n- two. Three.", ["- one", "- two.", "Three."]),
         ("He was born in Oct. 1990. She too.", ["He was born in Oct. 1990.", "She too."]),
+        ("He left in 1931.[7] He came.[1][12] End.", ["He left in 1931.[7]", "He came.[1][12]", "End."]),
         ("", []),
     ],
 )
@@ -159,6 +160,14 @@ def test_an_item_of_a_list_is_read_with_what_introduces_it() -> None:
         "2. Sing:": rules,
         "- loud.": rules,
     }
+
+
+@pytest.mark.parametrize("mark", ["–", "◦", "(1)", "1)", "a)", "iv.", "▪", "*"])
+def test_marks_of_items(mark: str) -> None:
+    text = f"None of the following is true:\n\n{mark} The windmill was sold.\n{mark} The mill burnt."
+    spans = sentences(text)
+    assert len(spans) == 3
+    assert [lead_in(text, spans, at) for at in range(3)] == [0, 0, 0]
 
 
 def test_a_list_stays_with_what_introduces_it() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.types import Chunk
-from rag.cite import Draft, Numbering, citation, drafts, parse, place
+from rag.cite import Draft, Numbering, citation, drafts, parse, place, without_notes
 from rag.types import Passage
 
 TEXT = "Rain fell. The river rose by 2 metres."
@@ -86,7 +86,26 @@ def test_numbers_follow_first_use_and_places_are_exact() -> None:
         ("Opened in 1931【3】.", "Opened in 1931.", (3,)),
         ("Opened in 1931.² [1]", "Opened in 1931.", (1,)),
         ("It has 5 m² [1].", "It has 5 m².", (1,)),
+        ("A is so [[1]].", "A is so.", (1,)),
+        ("A is so (see [1]).", "A is so.", (1,)),
+        ("A is so [1]–[3].", "A is so.", (1, 3)),
+        ("A is so [1-3].", "A is so.", (1, 2, 3)),
+        ("A is so [1 and 2].", "A is so.", (1, 2)),
+        ("A is so [source 1].", "A is so.", (1,)),
+        ("It is (so) in [brackets].", "It is (so) in [brackets].", ()),
+        ("It ran from 1 - 3 [2].", "It ran from 1 - 3.", (2,)),
     ],
 )
 def test_no_number_of_a_model_is_left_in_a_sentence(sentence: str, text: str, markers: tuple[int, ...]) -> None:
     assert parse(sentence) == Draft(text, markers)
+
+
+def test_a_marker_of_any_form_behind_the_full_stop_is_of_the_sentence_before() -> None:
+    for marker in ("[2]", "[^2]", "【2】", "[source 2]"):
+        assert list(drafts([f"A fact. {marker} Then B [1]."])) == [Draft("A fact.", (2,)), Draft("Then B.", (1,))]
+
+
+def test_the_notes_of_an_article_are_not_shown_as_ours() -> None:
+    assert without_notes("It was closed in [2020] after\na flood.[2][13] More.[4]") == (
+        "It was closed in [2020] after a flood. More."
+    )

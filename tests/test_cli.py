@@ -182,3 +182,10 @@ def test_a_set_of_brackets_alone_is_no_set(seeded: Path, tmp_path: Path) -> None
     assert done.returncode == 1
     assert "line 1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_named_before_anything_is_asked(seeded: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = footnote("eval", "run", "evals/sets/seed.jsonl", "--out", str(tmp_path / "file" / "x"), index=seeded)
+    assert done.returncode == 1
+    assert "choose another with --out" in done.stderr

@@ -331,3 +331,20 @@ def test_two_articles_of_one_title_are_two_documents(tmp_path: Path) -> None:
     assert [item.evidence for item in found.items] == [
         (Place(document.id, 0, len(document.text.split()[0])),) for document in found.documents
     ]
+
+
+def test_a_renamed_set_has_the_same_documents(tmp_path: Path, beir: Path) -> None:
+    squad = {"data": [{"title": "T", "paragraphs": [{"context": "Anna came.", "qas": [
+        {"id": "a", "question": "Who?", "answers": [{"text": "Anna", "answer_start": 0}]}]}]}]}  # fmt: skip
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(squad))
+    beir.with_name("other").symlink_to(beir)
+    for first, second in (("one.json", "two.json"), (beir.name, "other")):
+        assert load_set(tmp_path / first).documents == load_set(tmp_path / second).documents
+
+
+def test_qrels_need_no_header(beir: Path) -> None:
+    before = load_set(beir).items
+    (beir / "qrels" / "test.tsv").write_text("q1\td1\t2\nq1\td2\t0\nq1\td4\t1\n")
+    assert load_set(beir).items[0].question == before[0].question
+    assert len(load_set(beir).items[0].evidence) == 2

@@ -16,12 +16,13 @@ from pathlib import Path
 import docx
 import pypdf
 import pytest
+from docx.oxml import parse_xml
 from fpdf import FPDF
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from index import Document, Index, SourceError, fetch, sources
-from index.chunk import split
+from index.chunk import sentences, split
 from rag import retrieve
 
 PROSE = "The lighthouse of Brennan Point was built by the engineer Ada Holm, who lived on the island for nine years. "
@@ -346,3 +347,57 @@ def test_a_failed_address_is_in_the_report_and_the_rest_is_added(index: Index, t
     assert len(report.added) == 1
     assert [failure.source for failure in report.failed] == [site + "/page"]
     assert "own network" in report.failed[0].reason
+
+
+def word_with(*paragraphs: str) -> bytes:
+    """A DOCX whose body holds this XML."""
+    made = docx.Document()
+    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    for xml in reversed(paragraphs):
+        made.element.body.insert(0, parse_xml(f'<w:body xmlns:w="{space}">{xml}</w:body>')[0])
+    out = io.BytesIO()
+    made.save(out)
+    return out.getvalue()
+
+
+def run_of(text: str) -> str:
+    return f'<w:r><w:t xml:space="preserve">{text}</w:t></w:r>'
+
+
+@pytest.mark.parametrize(
+    "inserted",
+    [
+        f"<w:ins>{run_of('not ')}</w:ins>",
+        f"<w:smartTag>{run_of('not ')}</w:smartTag>",
+        f'<w:fldSimple w:instr="X">{run_of("not ")}</w:fldSimple>',
+        f"<w:sdt><w:sdtContent>{run_of('not ')}</w:sdtContent></w:sdt>",
+        f'<w:hyperlink w:anchor="x">{run_of("not ")}</w:hyperlink>',
+    ],
+)
+def test_what_is_inserted_or_wrapped_in_a_docx_is_read(inserted: str, tmp_path: Path) -> None:
+    gone = "<w:del><w:r><w:delText>really </w:delText></w:r></w:del>"
+    rest = f"{run_of('closed in')}<w:r><w:tab/></w:r>{run_of('May.')}"
+    paragraph = f"<w:p>{run_of('The bridge was ')}{inserted}{gone}{rest}</w:p>"
+    control = f"<w:sdt><w:sdtContent><w:p>{run_of('A paragraph in a control.')}</w:p></w:sdtContent></w:sdt>"
+    document = read(tmp_path, "a.docx", word_with(paragraph, control))
+    assert document.text == "The bridge was not closed in\tMay.\n\nA paragraph in a control."
+
+
+def test_a_sentence_over_two_pages_stays_one(tmp_path: Path) -> None:
+    pages = [["The members found no evidence that"], ["the harbour master had taken the money."], ["Another page."]]
+    document = read(tmp_path, "a.pdf", pdf(pages))
+    assert document.text == (
+        "The members found no evidence that\nthe harbour master had taken the money.\n\nAnother page."
+    )
+    assert [document.text[at : at + 3] for at in document.pages] == ["The", "the", "Ano"]
+    start, end = sentences(document.text)[0]
+    assert document.text[start:end].endswith("the money.")
+
+
+def test_a_pdf_that_says_odd_things_of_itself_is_read(tmp_path: Path) -> None:
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(pdf([["The text can be read."]])))
+    writer.add_metadata({"/CreationDate": "Monday, 3 May 1999"})
+    out = io.BytesIO()
+    writer.write(out)
+    document = read(tmp_path, "a.pdf", out.getvalue())
+    assert (document.text, document.title, document.published) == ("The text can be read.", "A report", None)

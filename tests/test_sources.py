@@ -53,6 +53,23 @@ def test_front_matter_and_sidecar(tmp_path: Path) -> None:
     assert (read(path).title, read(path).author) == ("Other", "A. Writer")
 
 
+def test_front_matter_is_of_its_own_level(tmp_path: Path) -> None:
+    text = (
+        "---\ntitle: The bridge\nimage:\n  title: A photo of a dog\ndate: 2020-01-01 # draft\ntitle: Twice\n---\nText."
+    )
+    document = read(write(tmp_path / "a.md", text))
+    assert (document.title, document.published) == ("The bridge", "2020-01-01")
+
+
+def test_a_sidecar_that_cannot_be_stored_or_read_stops_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "Text.")
+    write(tmp_path / "a.meta.json", '{"title": "\\ud800x"}')
+    assert read(path).title == "?x"
+    write(tmp_path / "a.meta.json", "[" * 100_000)
+    with pytest.raises(SourceError, match="not readable JSON"):
+        read(path)
+
+
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [

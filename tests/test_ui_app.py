@@ -133,10 +133,21 @@ def test_a_foreign_name_for_this_machine_is_refused() -> None:
             ("articles.example", 421),
             ("127.0.0.1.example:7860", 421),
             ("[::2]", 421),
+            ("[::1", 421),
             ("localhost:7860", 200),
             ("[::1]:7860", 200),
         ]:
             assert httpx.get(url, headers={"host": host}).status_code == status, host
+
+
+def test_other_web_sites_are_refused_and_nobody_uploads() -> None:
+    with serving(FakeAssistant()) as url:
+        for origin in ("http://evil.example", "null", "https://127.0.0.1.example"):
+            assert httpx.post(f"{url}/gradio_api/queue/join", json={}, headers={"origin": origin}).status_code == 421
+        assert httpx.post(f"{url}/gradio_api/queue/join", json={}, headers={"origin": url}).status_code != 421
+        for headers in ({}, {"origin": url}):
+            sent = httpx.post(f"{url}/gradio_api/upload", files={"files": b"x"}, headers=headers)
+            assert sent.status_code == 421
 
 
 def test_it_says_when_it_is_ready_and_stops_in_silence_though_a_page_is_open() -> None:

@@ -203,10 +203,11 @@ def eval_run(
     as_json: JsonOption = False,
 ) -> None:
     """Ask the questions of a set and measure what comes, with 95% intervals."""
-    from evals import load_set, open_index, render, run, save, to_json
+    from evals import check_place, load_set, open_index, render, run, save, to_json
     from rag import Assistant
 
     questions = load_set(set_)
+    check_place(out)
     with _progress("Indexing") as progress:
         opened = open_index(questions, index, progress=progress)
     with opened, _progress("Asking") as progress:

@@ -46,11 +46,30 @@ class Guard:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        asked = urlsplit("//" + Headers(scope=scope).get("host", "")).hostname if scope["type"] == "http" else None
-        if asked and self.hosts and asked not in self.hosts:
-            await PlainTextResponse(f"This is not {asked}.", 421)(scope, receive, send)
+        refusal = self._refusal(scope) if scope["type"] == "http" else ""
+        if refusal:
+            await PlainTextResponse(refusal, 421)(scope, receive, send)
         else:
             await self.app(scope, receive, send_with)
+
+    def _refusal(self, scope: Scope) -> str:
+        """Why a request is not answered; empty for one that is."""
+        if scope["path"].endswith("/upload"):
+            return "Nothing can be uploaded here."  # Gradio would store it, from any web site that is open
+        headers = Headers(scope=scope)
+        named = headers.get("host", ""), headers.get("origin", "").removeprefix("http://").removeprefix("https://")
+        return next((f"This is not {name}." for name in named if name and self._foreign(name)), "")
+
+    def _foreign(self, name: str) -> bool:
+        return self.hosts is not None and _host(name) not in self.hosts
+
+
+def _host(address: str) -> str:
+    """The name in `name:port`, or nothing where it is none."""
+    try:
+        return urlsplit(f"//{address}").hostname or ""
+    except ValueError:  # a bracket without its other one
+        return ""
 
 
 def listen(host: str, port: int) -> socket.socket:
