@@ -119,12 +119,12 @@ def lead_in(text: str, spans: Sequence[Span], at: int) -> int:
     """The sentence with which `spans[at]` must be read: for an item of a list the one before the list that ends with a
     colon ("None of these is true:"), else itself. `spans`: the sentences of the text, in order."""
     first = at
-    while first > 0 and not _is_item(text, spans[first]) and not _parted(text, spans, first):
+    while first > 0 and not is_item(text, spans[first]) and not _parted(text, spans, first):
         first -= 1  # a later sentence of an item
-    if not _is_item(text, spans[first]):
+    if not is_item(text, spans[first]):
         return at
     for before in range(first - 1, -1, -1):
-        item = _is_item(text, spans[before])
+        item = is_item(text, spans[before])
         if text[slice(*spans[before])].rstrip("*_ ").endswith(":"):
             return lead_in(text, spans, before) if item else before
         if not item and _parted(text, spans, before):
@@ -132,7 +132,8 @@ def lead_in(text: str, spans: Sequence[Span], at: int) -> int:
     return at
 
 
-def _is_item(text: str, span: Span) -> bool:
+def is_item(text: str, span: Span) -> bool:
+    """Whether an item of a list begins there."""
     return bool(_LIST_ITEM.match(text, *span))
 
 

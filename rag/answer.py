@@ -15,6 +15,7 @@ from typing import Self
 
 from index import FootnoteError, Index
 from index.catalog import query_words
+from index.chunk import is_item, lead_in, sentences
 from index.settings import settings
 from rag import fit as fits
 from rag.cite import Draft, Numbering, citation, drafts, place, without_notes
@@ -31,6 +32,7 @@ from rag.retrieve import MAX_QUESTION, checked, default_index, default_reranker,
 from rag.types import Answer, Citation, Dropped, Event, Found, Outcome, Passage, Sentence
 
 TOP_K = 5  # passages read: recall@5 was 0.971, recall@3 0.958 on the development set (docs/log.md)
+LONGEST_LIST = 20_000  # characters; what introduces a longer one is not looked for
 NOT_FOUND = "The articles do not say."
 
 History = Sequence[tuple[str, str]]
@@ -137,8 +139,22 @@ class Assistant:
 
     def _quote(self, run: _Run) -> Iterator[Sentence]:
         for quote in run.findings.quotes:
-            cited = citation(quote.passage, quote.start, quote.end)
-            yield self._release(run, without_notes(cited.quote), [cited])
+            cited = self._cited(quote)
+            yield self._release(run, without_notes(" ".join(each.quote for each in cited)), cited)
+
+    def _cited(self, quote: Quote) -> list[Citation]:
+        """The citation of a quote; behind that of what introduces its list, where an earlier passage holds it."""
+        own = citation(quote.passage, quote.start, quote.end)
+        if not is_item(own.quote, (0, len(own.quote))):
+            return [own]
+        text = self.index.document(own.doc_id).text
+        spans = sentences(text, max(0, quote.start - LONGEST_LIST), quote.end)
+        at = next((at for at, span in enumerate(spans) if span[0] == quote.start), None)
+        first = at if at is None else lead_in(text, spans, at)
+        if first == at or first is None:
+            return [own]
+        start, end = spans[first]
+        return [replace(own, start=start, end=end, quote=text[start:end], page=None), own]
 
     # -- answering with a model's words -------------------------------------------------------------------------
 

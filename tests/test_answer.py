@@ -310,6 +310,19 @@ def test_the_numbers_of_an_articles_own_notes_are_not_in_the_answer(index: Index
     assert answer.citations[0].quote == "The tunnel was closed in 1950 after a flood.[2]"
 
 
+def test_an_item_far_down_a_list_is_quoted_with_what_introduces_it(index: Index) -> None:
+    lead = "The town tells many stories, and all of these have been shown to be untrue:"
+    items = [
+        f"- The {number}th house beside the market was paid for with pirates' gold and silver." for number in range(30)
+    ]
+    text = "\n".join([lead, "", *items, "- The market cross was a gift of the sailor Tom Reed."])
+    index.add_documents([Document("d", "Stories", text, "d", "d")])
+    answer = Assistant(index, None, OverlapEvidence(), FIT).ask("The market cross was a gift of the sailor whom?")
+    assert answer.text == f"{lead} - The market cross was a gift of the sailor Tom Reed. [1][2]"
+    assert [text[c.start : c.end] for c in answer.citations] == [c.quote for c in answer.citations]
+    assert answer.citations[0].quote == lead
+
+
 def test_the_short_answer_is_one_that_the_answer_says_and_its_footnotes_hold(two: Callable[[str], Answer]) -> None:
     assert "1931" in two(f"{OPENED} [1].").short_answer
     other = two("The Norheim tunnel is now used to grow mushrooms [2].")
