@@ -26,6 +26,11 @@ _NEGATION = re.compile(
     r"|n[’']t\b",
     re.I,
 )
+# Words under which a sentence says a thing without saying that it is so: a condition, a doubt, a plan, a mere claim.
+_SCOPE = re.compile(
+    r"\b(?:[Ii]f|[Uu]nless|[Ww]hether|[Aa]lleg\w+|[Rr]umou?r\w*|[Ss]uppos\w+|[Rr]eportedly|may|might|nearly|almost|planned"
+    r"|claims?|claimed|falsely|untrue|invention|hoax|myth|legend)\b"
+)
 _NUMBER_WORDS = dict(
     zip(
         "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -133,6 +138,7 @@ def _windows(text: str) -> list[Span]:
 def features(claim: str, source: str, best: float, whole: float) -> dict[str, float]:
     """Signals of support: what the model says (`Judged`), and what of the claim the source does not hold."""
     source_stems = {word.lower()[:STEM] for word in _WORD.findall(source)}
+    nearest = _nearest(claim, source)
     content = [word for word in _WORD.findall(claim) if word.lower() not in STOPWORDS]
     missing = [word for word in content if word.lower()[:STEM] not in source_stems]
     names = [word for word in names_of(claim) if word.lower()[:STEM] not in source_stems]
@@ -142,14 +148,20 @@ def features(claim: str, source: str, best: float, whole: float) -> dict[str, fl
         "numbers": float(min(2, len(numbers_of(claim) - numbers_of(source)))),
         "names": float(min(2, len(names))),
         "words": len(missing) / len(content) if content else 1.0,
-        "negation": float(bool(_NEGATION.search(claim)) != bool(_NEGATION.search(_nearest(claim, source)))),
+        "negation": float(bool(_NEGATION.search(claim)) != bool(_NEGATION.search(nearest))),
+        "scope": float(bool(_scopes(nearest) - _scopes(claim))),
     }
 
 
 def supported(found: Mapping[str, float], weights: Mapping[str, float]) -> float:
-    """The probability that a claim with these features is supported; 0 for one with a number that the source does not
-    hold: a wrong number, however sure the model is (docs/decisions.md)."""
-    return 0.0 if found["numbers"] else probability(weights, found)
+    """The probability that a claim with these features is supported. 0, however sure the model is, for one with a
+    number that the source does not hold, and for one that the source says only under a condition, as a plan or as
+    somebody's claim, where the claim does not (docs/decisions.md)."""
+    return 0.0 if found["numbers"] or found["scope"] else probability(weights, found)
+
+
+def _scopes(text: str) -> set[str]:
+    return {word.lower()[:STEM] for word in _SCOPE.findall(text)}
 
 
 def numbers_of(text: str) -> set[str]:
@@ -189,6 +201,8 @@ def reason(found: dict[str, float]) -> str:
         return "a number in it is not in the cited passage"
     if found["names"]:
         return "a name in it is not in the cited passage"
+    if found["scope"]:
+        return "the cited passage says it under a condition, in doubt, as a plan or as somebody's claim"
     if found["negation"]:
         return "it denies what the cited passage affirms, or affirms what it denies"
     if found["words"] > 0.5:

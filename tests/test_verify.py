@@ -210,3 +210,24 @@ def test_a_piece_of_an_overlong_sentence_is_no_copy_of_it() -> None:
     piece = long[: long.rindex(" ", 0, 600)]
     assert check(long, [long], OverlapEvidence(), PLAIN)[0].probability == 1.0
     assert check(piece, [long], OverlapEvidence(), PLAIN)[0].probability < 1.0
+
+
+@pytest.mark.parametrize(
+    ("source", "claim", "probability"),
+    [
+        ("If Dahl took bribes, he hid it.", "Dahl took bribes.", 0.0),
+        ("His enemies claimed that Dahl took bribes.", "Dahl took bribes.", 0.0),
+        ("The bridge may have been sold.", "The bridge have been sold.", 0.0),
+        ("The story that Dahl took bribes was an invention.", "Dahl took bribes.", 0.0),
+        # Said with the claim, or of a month.
+        ("His enemies claimed that Dahl took bribes.", "Enemies claimed Dahl took bribes.", 0.9),
+        ("Lee claims that Dahl took bribes.", "Lee claimed that Dahl took bribes.", 0.5),
+        ("Dahl took bribes in May 1950.", "Dahl took bribes.", 0.9),
+        # Said of something else.
+        ("Dahl took bribes. If it rains, we stay.", "Dahl took bribes.", 0.9),
+    ],
+)
+def test_what_is_said_under_a_condition_or_as_a_claim_is_not_said(source: str, claim: str, probability: float) -> None:
+    found = check(claim, [source], OverlapEvidence(), PLAIN)[0]
+    assert found.probability >= probability
+    assert (found.probability == 0.0) is (probability == 0.0)

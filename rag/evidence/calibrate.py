@@ -239,7 +239,7 @@ def fit_support(data: Path, evidence: EvidenceModel, per_source: int) -> dict[st
     y = np.array([e.label for e in pairs])
     held = np.array([zlib.crc32(e.group.encode("utf-8", "replace")) % 2 == 0 for e in pairs])
     # What a claim has that its source lacks may count against it, never for it. What is vetoed is not there to fit.
-    used = ~held & np.array([each["numbers"] == 0 for each in found])
+    used = ~held & np.array([not (each["numbers"] or each["scope"]) for each in found])
     weights = named(fit_logistic(x[used], y[used], signs=(1, 1, -1, -1, -1)), SUPPORT_FIT_FEATURES)
     p = np.array([supported(each, weights) for each in found])[held]
     support_at = round(float(np.quantile(p[y[held] <= 0.5], 1 - FALSE_SUPPORT)), 3)
