@@ -37,9 +37,9 @@ from rag.verify import features, model_support, names_of, numbers_of, supported
 
 SUPPORT_FIT_FEATURES = ("model", "whole", "names", "words", "negation")
 CONFIDENCE_FEATURES = ("reader", "dense", "sentence")
-# The confidence is calibrated, so that one half is the natural place. Down to here, five more of
-# seed.jsonl's 47 are answered and two fewer of its 27 refused (docs/log.md).
-ANSWER_AT = 0.35
+# The confidence is calibrated, so that one half is the natural place. At 0.40 six more of seed.jsonl's 47 are answered
+# and one fewer of its 27 refused, as at 0.35 (docs/log.md).
+ANSWER_AT = 0.40
 SURE_AT = 0.6  # from 0.6 to 0.9 as many answers are right as with all passages read; at 0.6 least is read
 # Share of the unsupported development claims that may pass the check. With 3%, 4.2% of the answers to a model that only
 # lies held a lie or were cut from one (docs/log.md).
