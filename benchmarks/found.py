@@ -24,18 +24,15 @@ from evals.measures import normalise, token_f1
 from evals.stats import bootstrap
 from index import Document, Index
 from rag import Assistant
-from rag.answer import TOP_K
 from rag.evidence.calibrate import squad_articles
 from rag.read import read
-from rag.retrieve import retrieve
 
 
 @dataclass(frozen=True)
 class Row:
     """One question: token F1 and exact match given the paragraph and as found, and F1 were nothing refused.
 
-    `read`: whether the paragraph is among the passages read; `home`: whether the best quote lies in it; `confidence`:
-    probability that the passages read answer the question."""
+    `read`: whether the paragraph is among the passages read; `home`: whether the best quote lies in it."""
 
     given: float
     given_exact: float
@@ -45,7 +42,6 @@ class Row:
     read: bool
     home: bool
     answered: bool
-    confidence: float
 
 
 def scores(prediction: str, golds: list[str]) -> tuple[float, float]:
@@ -67,18 +63,16 @@ def asked(doc: str, qa: Any, assistant: Assistant) -> Row:
     text = assistant.index.document(doc).text
     reading = assistant.evidence.read(qa["question"], [text])[0]
     given = scores(text[reading.spans[0].start : reading.spans[0].end] if reading.spans else "", golds)
-    passages = retrieve(qa["question"], TOP_K, assistant.index)
-    quotes = read(qa["question"], passages, assistant.evidence, assistant.fit).quotes
     answer = assistant.ask(qa["question"])
+    quotes = read(qa["question"], answer.passages, assistant.evidence, assistant.fit).quotes
     found = scores(answer.short_answer, golds) if answer.outcome == "answered" else (0.0, 0.0)
     return Row(
         *given,
         *found,
         scores(quotes[0].short, golds)[0] if quotes else 0.0,
-        any(passage.doc_id == doc for passage in passages),
+        any(passage.doc_id == doc for passage in answer.passages),
         bool(quotes) and quotes[0].passage.doc_id == doc,
         answer.outcome == "answered",
-        answer.confidence,
     )
 
 

@@ -171,7 +171,8 @@ def _front_matter(text: str) -> dict[str, str]:
     for line in lines[1:end]:
         key, _, value = line.partition(":")
         if not line[:1].isspace():  # what is indented belongs to another field
-            known.setdefault(key.strip().lower(), value.partition(" #")[0].strip().strip("\"'"))
+            plain = value.strip() if value.strip()[:1] in ("'", '"') else value.partition(" #")[0].strip()
+            known.setdefault(key.strip().lower(), plain.strip("\"'"))
     known.setdefault("published", known.get("date", ""))
     return {field: known[field] for field in _FIELDS if known.get(field)}
 

@@ -150,8 +150,7 @@ class Assistant:
         text = self.index.document(own.doc_id).text
         spans = sentences(text, max(0, quote.start - LONGEST_LIST), quote.end)
         at = next((at for at, span in enumerate(spans) if span[0] == quote.start), None)
-        first = at if at is None else lead_in(text, spans, at)
-        if first == at or first is None:
+        if at is None or (first := lead_in(text, spans, at)) == at:
             return [own]
         start, end = spans[first]
         return [replace(own, start=start, end=end, quote=text[start:end], page=None), own]

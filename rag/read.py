@@ -96,9 +96,8 @@ def quote(passage: Passage, span: Span, score: float) -> Quote:
     held = [at for at, (start, end) in enumerate(spans) if start < span.end and end > span.start]
     if held and held[0] > 0 and _PRONOUN.match(passage.text, spans[held[0]][0]):
         held.insert(0, held[0] - 1)
-    if held:
-        held.insert(0, lead_in(passage.text, spans, held[0]))
-    start, end = (spans[held[0]][0], spans[held[-1]][1]) if held else (span.start, span.end)
+    first = lead_in(passage.text, spans, held[0]) if held else 0
+    start, end = (spans[first][0], spans[held[-1]][1]) if held else (span.start, span.end)
     short = " ".join(passage.text[span.start : span.end].split())
     return Quote(passage, passage.start + start, passage.start + end, short, score)
 

@@ -59,6 +59,7 @@ def test_front_matter_is_of_its_own_level(tmp_path: Path) -> None:
     )
     document = read(write(tmp_path / "a.md", text))
     assert (document.title, document.published) == ("The bridge", "2020-01-01")
+    assert read(write(tmp_path / "b.md", '---\ntitle: "C # and us"\n---\nText.')).title == "C # and us"
 
 
 def test_a_sidecar_that_cannot_be_stored_or_read_stops_nothing(tmp_path: Path) -> None:

@@ -40,8 +40,7 @@ def framed(sentence: str, said: bool, rng: random.Random) -> str:
     """The sentence as a clause of another one that says it too (`said`) or does not."""
     first, _, rest = sentence.rstrip(" .!").partition(" ")
     clause = f"{first.lower() if first.lower() in PLAIN_OPENERS else first} {rest}"
-    made = rng.choice(SAID if said else UNSAID)
-    return clause[0].upper() + clause[1:] + made[2:] if made.startswith("{}") else made.format(clause)
+    return rng.choice(SAID if said else UNSAID).format(clause)
 
 
 def turned(sentence: str, said: bool, rng: random.Random) -> str | None:
