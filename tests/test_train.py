@@ -8,14 +8,15 @@ import json
 import random
 from pathlib import Path
 
+import torch
 from tokenizers import Tokenizer
 
 from rag.evidence.data import fairytales, long_documents
 from rag.evidence.examples import Example, Paragraph
-from rag.evidence.made import can_be_scoped, decided_questions, details, made_claims, nonsense, scoped_claims
+from rag.evidence.made import can_be_scoped, decided_questions, details, made_claims, nonsense, rivals, scoped_claims
 from rag.evidence.model import WEIGHTS
 from rag.evidence.scope import SAID, UNSAID, framed, turned
-from rag.evidence.train import BATCH, CLAIM_WINDOWS, MARKS, batches, together
+from rag.evidence.train import BATCH, CLAIM_WINDOWS, MARKS, Row, batches, outscored, tensors, together
 
 
 def claims(passage: int) -> list[Example]:
@@ -189,3 +190,34 @@ def test_nonsense_is_never_the_question_of_the_passage() -> None:
     assert all((example.start, example.label) == (-1, 0.0) for example in made)
     assert all(example.left != f"What is {example.group}?" for example in made)
     assert {len(example.left.split()) for example in made} >= {1, 4}
+
+
+def test_a_question_comes_with_two_paragraphs_of_its_article_that_do_not_hold_the_answer() -> None:
+    texts = ["The tower is 300 m tall.", "The tower is old.", "The tower is of iron.", "It cost 300 m.", "Rain fell."]
+    paragraphs = [Paragraph("towers", text, (("How tall is the tower?", text.find("300 m"), text.find("300 m") + 5),))
+                  for text in texts[:1]] + [Paragraph("towers", text, ()) for text in texts[1:]]  # fmt: skip
+    made = [example for seed in range(40) for example in rivals(paragraphs, random.Random(seed))]
+    assert made
+    for home, *others in zip(made[::3], made[1::3], made[2::3], strict=True):
+        assert (home.passage, home.label) == (texts[0], 1.0)
+        assert all(other.passage in texts and "300 m" not in other.passage and other.label == 0.0 for other in others)
+    assert [len(group) for group in together(made[:3])] == [3]
+
+
+def row(*, rival: int, label: float) -> Row:
+    """One word of question and two of passage: <s> mark word </s> first second </s>."""
+    place = (4, 5) if label else (0, 0)
+    return Row([0, 5, 9, 2, 7, 8, 2], 4, *place, True, label, rival=rival)
+
+
+def test_the_right_answer_is_scored_against_its_rivals_alone() -> None:
+    batch = tensors(
+        [row(rival=3, label=1.0), row(rival=3, label=0.0), row(rival=4, label=0.0), row(rival=0, label=1.0)]
+    )
+    start, end = torch.full((4, 32), -1e4), torch.full((4, 32), -1e4)
+    start[:, 0] = end[:, 0] = 0.0
+    start[0, 4], end[0, 5] = 2.0, 1.0  # right: 3 above its null
+    start[1, 4], end[1, 5] = 0.0, 1.0  # its rival: 1
+    start[2, 4], end[2, 5] = 9.0, 9.0  # of another question
+    expected = torch.log(1 + torch.exp(torch.tensor(1.0 - 3.0)))
+    assert torch.isclose(outscored(start, end, batch), expected)

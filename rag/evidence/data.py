@@ -19,6 +19,7 @@ from typing import Any
 from rag.evidence.claims import overlap
 from rag.evidence.examples import Example, Paragraph
 from rag.evidence.made import (
+    RIVALS,
     decided_questions,
     details,
     edited_questions,
@@ -26,6 +27,7 @@ from rag.evidence.made import (
     made_claims,
     near_misses,
     nonsense,
+    rivals,
     scoped_claims,
 )
 
@@ -236,13 +238,13 @@ def chunk_around(lines: list[str], needed: list[int], rng: random.Random) -> str
 # text (SelQA, Natural Questions, QED) and small labelled sets come whole; edited names are many, for they are learnt
 # last; NLI of captions is kept small: it is the farthest from articles.
 CAPS = {
-    "squad": 18_000, "squad2-unanswerable": 9_000, "squad-near-miss": 6_000, "squad-edited": 3_000, "new-wiki": 3_000,
-    "qamr": 1_500, "fairytaleqa-near-miss": 1_500, "gap": 2_000, "yes-no": 3_000,
+    "squad": 14_000, "squad2-unanswerable": 9_000, RIVALS: 18_000, "squad-near-miss": 2_000, "squad-edited": 3_000,
+    "new-wiki": 3_000, "qamr": 1_500, "fairytaleqa-near-miss": 1_500, "gap": 2_000, "yes-no": 3_000,
     "yes-no-near-miss": 1_500, "missing-detail": 1_300, "detail": 1_300, "covidqa": 600, "fever": 5_000,
     "check_covid": 1_000, "mnli": 2_000, "snli": 500, "cad": 700, "breaking": 300, "med": 300, "made-statement": 6_000,
-    "made-sentence": 3_000, "made-shortened": 1_500, "made-elsewhere": 2_000, "edit-name": 7_000, "edit-roles": 3_000,
-    "edit-number": 3_000, "edit-month": 1_000, "edit-opposite": 3_000, "edit-negation": 1_200,
-    "made-scope": 2_500, "edit-scope": 4_000,
+    "made-sentence": 3_000, "made-shortened": 1_500, "made-elsewhere": 2_000, "edit-name": 8_000, "edit-roles": 6_000,
+    "edit-number": 3_000, "edit-month": 1_000, "edit-opposite": 3_000, "edit-negation": 1_200, "made-scope": 2_500,
+    "edit-scope": 4_000,
 }  # fmt: skip
 MADE = ("made-", "edit-")
 
@@ -250,6 +252,14 @@ MADE = ("made-", "edit-")
 def by_program(example: Example) -> bool:
     """Whether it is a claim made by program."""
     return example.source.startswith(MADE)
+
+
+def companions(example: Example) -> str | None:
+    """What the examples that teach together have in common: the passage of claims made by program, true and edited,
+    and the question of rival passages. None for an example by itself."""
+    if example.source == RIVALS:
+        return example.left
+    return example.passage if by_program(example) else None
 
 
 def all_examples(data: Path, seed: int) -> Iterator[Example]:
@@ -277,6 +287,7 @@ def all_examples(data: Path, seed: int) -> Iterator[Example]:
     yield from details(paragraphs, random.Random(seed + 6))
     yield from nonsense(paragraphs, random.Random(seed + 9))
     yield from long_documents(data, random.Random(seed + 7))
+    yield from rivals(paragraphs, random.Random(seed + 10))
 
 
 def mixture(data: Path, seed: int) -> tuple[list[Example], list[Example]]:
@@ -292,8 +303,8 @@ def mixture(data: Path, seed: int) -> tuple[list[Example], list[Example]]:
     kept = []
     for source, examples in sorted(train.items()):
         rng.shuffle(examples)
-        if by_program(examples[0]):  # of the same passages in every source: a true claim and its edit teach together
-            examples.sort(key=lambda example: zlib.crc32(f"{seed} {example.passage}".encode("utf-8", "replace")))
+        if by_program(examples[0]) or source == RIVALS:  # whole groups are kept (`companions`)
+            examples.sort(key=lambda example: zlib.crc32(f"{seed} {companions(example)}".encode("utf-8", "replace")))
         kept += examples[: CAPS.get(source, len(examples))]
     rng.shuffle(kept)
     return kept, dev

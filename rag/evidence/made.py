@@ -27,13 +27,34 @@ from rag.evidence.scope import framed, turned
 
 # ---- questions
 
+RIVALS = "rivals"  # the source whose examples of one question are scored against each other
+
 
 def near_misses(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
     """Each question with another paragraph of its article: one of the three that share most of its rarer words."""
+    for question, _, near in with_neighbours(paragraphs, rng):
+        yield Example("read", question[0], rng.choice(near[:3]).text, "squad-near-miss", near[0].article)
+
+
+def rivals(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
+    """Some questions with their paragraph and with two others of its article that share most of their rarer words:
+    the answer must score above whatever the other two offer (train.py)."""
+    for (question, start, end), home, near in with_neighbours(paragraphs, rng):
+        if len(near) > 1 and rng.random() < 0.25:
+            yield Example("read", question, home.text, RIVALS, home.article, start, end, 1.0)
+            for other in rng.sample(near[:4], 2):
+                yield Example("read", question, other.text, RIVALS, home.article)
+
+
+def with_neighbours(
+    paragraphs: list[Paragraph], rng: random.Random
+) -> Iterator[tuple[tuple[str, int, int], Paragraph, list[Paragraph]]]:
+    """((question, start, end), its paragraph, the five others of the article that share most of its rarer words and
+    do not hold the answer), the nearest first; a question without any is left out."""
     by_article = collections.defaultdict(list)
     for paragraph in paragraphs:
         by_article[paragraph.article].append(paragraph)
-    for article, members in by_article.items():
+    for members in by_article.values():
         bags = [set(re.findall(r"\w+", member.text.lower())) for member in members]
         seen = collections.Counter(word for bag in bags for word in bag)
         for home, member in enumerate(members):
@@ -49,8 +70,8 @@ def near_misses(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Exa
                     if i != home and answer not in members[i].text.lower()
                 ]
                 if others:
-                    chosen = rng.choice(sorted(others, reverse=True)[:3])[1]
-                    yield Example("read", question, members[chosen].text, "squad-near-miss", article)
+                    near = [members[i] for _, i in sorted(others, reverse=True)[:5]]
+                    yield (question, start, end), member, near
 
 
 def edited_questions(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:

@@ -13,6 +13,7 @@ import copy
 import json
 import random
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,8 +25,9 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from rag.evidence.base import base_model
-from rag.evidence.data import by_program, mixture
+from rag.evidence.data import by_program, companions, mixture
 from rag.evidence.examples import Example, cropped
+from rag.evidence.made import RIVALS
 from rag.evidence.model import LEFT_TOKENS, Marks
 from rag.evidence.restore import restore
 from rag.evidence.synonyms import Synonyms
@@ -48,7 +50,8 @@ FROZEN_LAYERS = 4
 @dataclass(frozen=True)
 class Row:
     """One example as token ids. `first`: where the passage starts; `start`, `end`: the answer's tokens, 0 for none,
-    or with `within` the tokens that hold the answer somewhere."""
+    or with `within` the tokens that hold the answer somewhere. `rival`: the same for the passages that one question
+    is asked of and that are scored against each other, else 0."""
 
     ids: list[int]
     first: int
@@ -57,6 +60,7 @@ class Row:
     read: bool
     label: float
     within: bool = False
+    rival: int = 0
 
 
 class Evidence(nn.Module):
@@ -111,7 +115,8 @@ def encode(example: Example, window: int, tokenizer: Tokenizer, rng: random.Rand
     mark = MARKS.read if example.job == "read" else MARKS.support
     ids = [MARKS.first, mark, *left, MARKS.separator, *passage.ids[:room], MARKS.separator]
     place = (first + start, first + end) if start >= 0 else (0, 0)
-    return Row(ids, first, *place, example.job == "read", example.label, example.within)
+    rival = zlib.crc32(example.left.encode("utf-8", "replace")) if example.source == RIVALS else 0
+    return Row(ids, first, *place, example.job == "read", example.label, example.within, rival)
 
 
 def answer_tokens(example: Example, passage: Encoding, room: int) -> tuple[int, int]:
@@ -124,10 +129,11 @@ def answer_tokens(example: Example, passage: Encoding, room: int) -> tuple[int, 
 
 def together(examples: Sequence[Example]) -> list[list[Example]]:
     """The examples in groups that come in a row, so that most share a batch: the claims made of one passage, true and
-    edited, teach by what differs between them. Every other example is a group by itself."""
+    edited, teach by what differs between them, and so do the passages that one question is asked of. Every other
+    example is a group by itself."""
     groups: dict[object, list[Example]] = {}
     for at, example in enumerate(examples):
-        groups.setdefault(example.passage if by_program(example) else at, []).append(example)
+        groups.setdefault(companions(example) or at, []).append(example)
     return list(groups.values())
 
 
@@ -172,6 +178,7 @@ def tensors(rows: list[Row]) -> dict[str, Tensor]:
         "end": torch.stack([allowed(row.start if row.within else row.end, row.end, width) for row in rows]),
         "read": torch.tensor([row.read for row in rows]),
         "label": torch.tensor([row.label for row in rows]),
+        "rival": torch.tensor([row.rival for row in rows]),
     }
 
 
@@ -187,12 +194,25 @@ def allowed(first: int, last: int, width: int) -> Tensor:
 def losses(model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """(summed reading loss, summed support loss) of a batch."""
     start, end, support = model(batch["ids"], batch["mask"])
-    reading = sum(
-        missed(scores.float().masked_fill(batch["outside"], -1e4), batch[name])[batch["read"]].sum()
-        for scores, name in ((start, "start"), (end, "end"))
-    )
+    start, end = (scores.float().masked_fill(batch["outside"], -1e4) for scores in (start, end))
+    reading = sum(missed(scores, batch[name])[batch["read"]].sum() for scores, name in ((start, "start"), (end, "end")))
     judged = nn.functional.binary_cross_entropy_with_logits(support.float(), batch["label"], reduction="none")
-    return torch.as_tensor(reading) / 2, judged[~batch["read"]].sum()
+    return torch.as_tensor(reading) / 2 + outscored(start, end, batch), judged[~batch["read"]].sum()
+
+
+def outscored(start: Tensor, end: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    """Summed loss of the right answer against the best spans of the rival passages in the batch: minus the log of the
+    chance that a softmax over their scores, each less its own null, gives the right one. Answering compares the scores
+    of passages; trained apart they need not be comparable (Clark and Gardner 2018)."""
+    best = start[:, 1:].logsumexp(-1) + end[:, 1:].logsumexp(-1)
+    at = torch.arange(len(start))
+    right = start[at, batch["start"].int().argmax(-1)] + end[at, batch["end"].int().argmax(-1)]
+    null = start[:, 0] + end[:, 0]
+    answers = (batch["rival"] > 0) & (batch["label"] > 0.5)
+    others = (batch["rival"][:, None] == batch["rival"][None]) & (batch["label"] <= 0.5)[None]
+    above = (best - null)[None].masked_fill(~others, -1e9)
+    scores = torch.cat([(right - null)[:, None], above], 1)
+    return (scores.logsumexp(-1) - scores[:, 0])[answers].sum()
 
 
 def missed(logits: Tensor, places: Tensor) -> Tensor:
