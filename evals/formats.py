@@ -79,7 +79,7 @@ class _Library:
 def read_squad(path: Path, data: bytes) -> EvalSet:
     """Each paragraph a document; the spans of an answer's several annotators are alternatives."""
     try:
-        squad = _Squad.model_validate_json(data)
+        squad = _Squad.model_validate_json(decode(path, data))
     except ValidationError as exc:
         raise EvalSetError(f"{path}: {first_error(exc)}") from exc
     library = _Library(hashlib.sha256(data).hexdigest()[:12])
@@ -128,11 +128,14 @@ def read_beir(folder: Path) -> EvalSet:
     }
     queries = {entry.id: entry.text for entry in _lines(files[1], contents[1], _BeirQuery)}
     gold: dict[str, list[Place]] = {}
+    known_grades: dict[tuple[str, str], int] = {}
     for number, query, doc, grade in _qrels(files[2], contents[2]):
         for key, known, path in ((query, queries, files[1]), (doc, corpus, files[0])):
             if key not in known:
                 raise at_line(files[2], number, f"{key!r} is not in {path.name}; remove the line or add it there")
-        if grade > 0:
+        if known_grades.setdefault((query, doc), grade) != grade:
+            raise at_line(files[2], number, f"{query!r} and {doc!r} have another score in an earlier line; remove one")
+        if grade > 0 and corpus[doc].id not in {place.doc_id for place in gold.get(query, ())}:
             places = gold.setdefault(query, [])
             places.append(Place(corpus[doc].id, 0, len(corpus[doc].text), len(places), grade))
     if not gold:

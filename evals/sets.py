@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from evals import formats, store
+from evals.measures import normalise
 from evals.types import EvalItem, EvalSet, EvalSetError, Place, Reference
 from index import Index
 from index.catalog import FORMAT
@@ -99,8 +100,11 @@ def _item(path: Path, number: int, line: str) -> EvalItem:
 def _contradiction(fields: _Line) -> str | None:
     if not fields.question.strip():
         return "the question is empty; write one"
-    if fields.answerable and not any(answer.strip() for answer in fields.answers):
-        return "an answerable question has no answers; give some, or set answerable to false"
+    if fields.answerable and not fields.answers and not fields.evidence:
+        return "an answerable question has neither answers nor evidence; give some, or set answerable to false"
+    empty = [answer for answer in fields.answers if not normalise(answer)]
+    if empty:
+        return f"the answer {empty[0]!r} holds no word to compare; write another"
     if not fields.answerable and (fields.answers or fields.evidence):
         return "an unanswerable question has answers or evidence; remove them, or set answerable to true"
     return None

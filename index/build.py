@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,12 +37,14 @@ from index.types import (
     IndexReport,
     IndexStateError,
     Manifest,
+    NotFoundError,
     SourceError,
 )
 from index.vectors import ChromaStore, VectorStore
 
 Progress = Callable[[int, int], None]
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 BATCH_CHUNKS = 512  # documents are written together up to this many chunks: one commit, full embedding batches
 
 
@@ -70,13 +73,7 @@ class Index:
         Raises IndexStateError when the folder cannot be used, or, unless `check` is off as for `rebuild`, was built
         with another embedder or splitter.
         """
-        folder = Path(path) if path is not None else settings().index
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            raise IndexStateError(
-                f"{folder}: the index folder cannot be made ({exc.strerror}); choose another one with --index"
-            ) from exc
+        folder = _made(Path(path) if path is not None else settings().index)
         embedder = embedder or named_embedder(settings().embedder)
         index = cls(folder, Catalog(folder / "catalog.sqlite3"), embedder, vectors)
         index._checked = check
@@ -92,6 +89,7 @@ class Index:
         """The vector store as the catalog stands now: opened when first needed, and anew after another process
         changed the index, since Chroma in this process would go on answering from what it read."""
         with self._mutex:
+            self._check_place()
             version = self.catalog.state("version")
             if self._store is None or version != self._seen:
                 self._let_go()
@@ -160,7 +158,9 @@ class Index:
         def documents() -> Iterator[Document]:
             for path in files:
                 try:
-                    yield sources.read(path)
+                    document = sources.read(path)
+                    _check_text(document)
+                    yield document
                 except SourceError as exc:
                     failed.append(Failure(_printable(path), str(exc)))
 
@@ -171,7 +171,10 @@ class Index:
     def add_documents(
         self, documents: Iterable[Document], progress: Progress | None = None, total: int | None = None
     ) -> IndexReport:
-        """The same for documents that are already read. Two with the same text: the second is a duplicate."""
+        """The same for documents that are already read. Two with the same text: the second is a duplicate.
+
+        Raises SourceError for one that cannot be stored; those before it may be.
+        """
         if total is None:
             documents = list(documents)
             total = len(documents)
@@ -184,12 +187,20 @@ class Index:
             writer.finish()
         return writer.report()
 
-    def remove(self, doc_id: str) -> IndexReport:
-        """Remove a document. Raises NotFoundError."""
+    def rewrite(self, document: Document) -> None:
+        """Split, embed and store a document anew, whatever is stored of it."""
+        writer = _Writer(self)
         with self.writing():
-            document = self.document(doc_id)
-            self._drop(document.id)
-        return IndexReport(removed=(document.id,))
+            writer._put(document)
+            writer.finish()
+
+    def remove(self, doc_id: str) -> IndexReport:
+        """Remove the document of just this id. Raises NotFoundError."""
+        with self.writing():
+            if self.catalog.known(doc_id) is None:
+                raise NotFoundError(f"no document has just the id {doc_id!r}; `footnote list` shows those there are")
+            self._drop(doc_id)
+        return IndexReport(removed=(doc_id,))
 
     def _drop(self, doc_id: str) -> None:
         with self._mutex:
@@ -217,21 +228,40 @@ class Index:
     @contextmanager
     def writing(self, wait: float | None = None) -> Iterator[None]:
         """One writer at a time: a second one waits so many seconds, then IndexStateError says who writes."""
-        wait = settings().lock_seconds if wait is None else wait
-        holder = self.folder / "writer.json"
+        self._check_place()
+        self._begin_writing(settings().lock_seconds if wait is None else wait)
         try:
-            with self._writer_lock.acquire(timeout=wait):
+            yield
+        finally:
+            self._writer_lock.release()
+
+    def _begin_writing(self, wait: float) -> None:
+        note = self.folder / "writer.json"
+        try:
+            self._writer_lock.acquire(timeout=wait)
+            try:
                 now = datetime.now().astimezone().isoformat(timespec="seconds")
-                holder.write_text(json.dumps({"pid": os.getpid(), "since": now}), encoding="utf-8")
-                yield
+                note.write_text(json.dumps({"pid": os.getpid(), "since": now}), encoding="utf-8")
+            except BaseException:
+                self._writer_lock.release()
+                raise
         except filelock.Timeout as exc:
             raise BusyError(
-                f"{self.folder}: {_holder(holder)} is still writing after {wait:g} s; wait for it and try again"
+                f"{self.folder}: {_holder(note)} is still writing after {wait:g} s; wait for it and try again"
             ) from exc
         except PermissionError as exc:
             raise IndexStateError(
                 f"{self.folder}: no permission to write there; choose another folder with --index"
             ) from exc
+        except OSError as exc:
+            raise IndexStateError(
+                f"{exc.filename or self.folder}: writing cannot begin ({exc.strerror or exc}); check disk space and "
+                "what stands there, then try again"
+            ) from exc
+
+    def _check_place(self) -> None:
+        if not self.catalog.in_place():
+            raise IndexStateError(f"{self.folder}: the index was replaced or removed on disk; start Footnote again")
 
     # -- the manifest -------------------------------------------------------------------------------------------
 
@@ -282,20 +312,25 @@ class _Writer:
         self.index = index
         self.batch: list[tuple[Document, list[Chunk]]] = []
         self.seen: dict[str, str] = {}  # sha256 → source, of the documents in the batch
+        self.gone: list[str] = []  # ids of documents that go with the batch, since their file is gone
         # Documents whose text another one has in the index: that one may have changed too, and not been read yet.
         self.waiting: dict[str, Document] = {}
         self.sets: dict[str, list[str]] = {"added": [], "replaced": [], "unchanged": [], "removed": []}
         self.duplicates: list[Failure] = []
 
     def take(self, document: Document) -> None:
+        _check_text(document)
         if any(document.id == other.id for other, _ in self.batch):  # a file that was named twice
             self.flush()
         if self._stored(document) == (document.sha256, document.title, document.published, document.author):
             self.sets["unchanged"].append(document.id)
         elif document.sha256 in self.seen:
             self._skip_duplicate(document, self.seen[document.sha256])
-        elif self._twin(document):
-            self.waiting[document.id] = document
+        elif twin := self._twin(document):
+            if sources.is_gone(*twin):
+                self._take_over(document, twin[0])
+            else:
+                self.waiting[document.id] = document
         else:
             self._put(document)
 
@@ -330,8 +365,14 @@ class _Writer:
     def _twin(self, document: Document) -> tuple[str, str] | None:
         """Id and source of another document in the index with the same text, unless the batch gives it another one."""
         twin = self.index.catalog.with_hash(document.sha256)
-        changing = {document.id, *(other.id for other, _ in self.batch)} if twin else ()
+        changing = {document.id, *self.gone, *(other.id for other, _ in self.batch)} if twin else ()
         return twin if twin and twin[0] not in changing else None
+
+    def _take_over(self, document: Document, old: str) -> None:
+        """A file that was renamed: the document of its old name goes in the same transaction."""
+        self.gone.append(old)
+        self.sets["removed"].append(old)
+        self._put(document)
 
     def _put(self, document: Document, flush: bool = True) -> None:
         self.sets["replaced" if self._stored(document) else "added"].append(document.id)
@@ -354,20 +395,21 @@ class _Writer:
         index, batch = self.index, self.batch
         index.ensure_manifest()
         embedded = embed_chunks(index.embedder, [chunk for _, chunks in batch for chunk in chunks])
-        old = {id_ for document, _ in batch for id_ in index.catalog.chunk_ids(document.id)} - embedded.keys()
+        ids = [*self.gone, *(document.id for document, _ in batch)]
+        old = {chunk_id for doc_id in ids for chunk_id in index.catalog.chunk_ids(doc_id)} - embedded.keys()
         with index._mutex:  # a thread that searches must not open the store anew in the middle
-            self._write(index.vectors, embedded, sorted(old))
-        self.batch, self.seen = [], {}
+            self._write(index.vectors, ids, embedded, sorted(old))
+        self.batch, self.seen, self.gone = [], {}, []
 
-    def _write(self, store: VectorStore, embedded: dict[str, Embedded], old: list[str]) -> None:
+    def _write(self, store: VectorStore, ids: list[str], embedded: dict[str, Embedded], old: list[str]) -> None:
         catalog = self.index.catalog
         with catalog.transaction():
             catalog.note([*embedded, *old])
         if embedded:
             store.add(list(embedded), np.stack([item.vectors[0] for item in embedded.values()]))
         with catalog.transaction():
-            for document, _ in self.batch:  # all first: one may take over the text, and so the chunks, of another
-                catalog.delete(document.id)
+            for doc_id in ids:  # all first: one may take over the text, and so the chunks, of another
+                catalog.delete(doc_id)
             for document, chunks in self.batch:
                 catalog.put(document, [embedded[chunk.id] for chunk in chunks])
         self.index._settle(store, old)
@@ -392,12 +434,34 @@ def embed_chunks(embedder: Embedder, chunks: Sequence[Chunk]) -> dict[str, Embed
     return {chunk.id: Embedded(chunk, part) for chunk, part in zip(chunks, parts, strict=True)}
 
 
+def _made(folder: Path) -> Path:
+    """The folder, absolute so that a change of the working folder does not move it, made where it is not there."""
+    try:
+        folder = folder.expanduser().absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError, ValueError) as exc:  # no such user's home; a NUL in its name
+        reason = exc.strerror if isinstance(exc, OSError) else exc
+        raise IndexStateError(
+            f"{folder}: the index folder cannot be made ({reason}); choose another one with --index"
+        ) from exc
+    return folder
+
+
+def _check_text(document: Document) -> None:
+    """What SQLite cannot store, or cannot count in: its `substr` ends at a NUL. Raises SourceError."""
+    known = (document.id, document.text, document.title, document.source, document.published, document.author)
+    lone = any(_SURROGATE.search(field) for field in known if field)
+    what = "half of a surrogate pair" if lone else "a NUL" if "\0" in document.id + document.text else ""
+    if what:
+        raise SourceError(f"document {document.id!r} ({document.source}) holds {what}; take it out and add it again")
+
+
 def _with_failures(report: IndexReport, failed: Sequence[Failure]) -> IndexReport:
     return replace(report, failed=tuple(failed))
 
 
 def _printable(path: Path | str) -> str:
-    return os.fsencode(path).decode("utf-8", "replace")
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", os.fspath(path))
 
 
 def _holder(path: Path) -> str:

@@ -83,12 +83,26 @@ class Catalog:
         self._lock = threading.RLock()
         with _errors(path):
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute("PRAGMA cache_size=-65536")  # KiB; with the default of 2 MiB a question waits for reads
-            self._db.execute("PRAGMA foreign_keys=ON")
-            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'journal'").fetchone():
-                self._db.executescript(_SCHEMA)  # only once: to write, even nothing new, waits for a writer
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+        self._file = _file_at(path)
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA cache_size=-65536")  # KiB; with the default of 2 MiB a question waits for reads
+        self._db.execute("PRAGMA foreign_keys=ON")
+        # Only where its last object is missing: to write, even nothing new, waits for a writer. Closing undoes a half.
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'chunk_out'").fetchone():
+            self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+
+    def in_place(self) -> bool:
+        """Whether the file at the path is the one that is open: a person may have removed the folder and made it anew,
+        and SQLite goes on with the file that is gone."""
+        return _file_at(self.path) == self._file
 
     def close(self) -> None:
         with self._lock:
@@ -127,7 +141,8 @@ class Catalog:
     def state(self, name: str) -> int:
         """`version` rises with every change of a document or of the vectors' place, `generation` with every rebuild;
         `identity` is drawn once for an index."""
-        return int(str(self._all("SELECT value FROM state WHERE name = ?", (name,))[0][0]))
+        with _damage(self.path):
+            return int(str(self._all("SELECT value FROM state WHERE name = ?", (name,))[0][0]))
 
     def set_generation(self, generation: int) -> None:
         """Say where the vectors are from now on. Call it inside a transaction."""
@@ -175,7 +190,8 @@ class Catalog:
         if len(rows) > 1 and rows[0][0] != doc_id:
             raise NotFoundError(f"several documents have an id that begins with {doc_id!r}; give more of it")
         *values, pages = rows[0]
-        return Document(*values, tuple(json.loads(str(pages))))  # type: ignore[arg-type,call-arg]
+        with _damage(self.path):
+            return Document(*values, tuple(json.loads(str(pages))))  # type: ignore[arg-type,call-arg]
 
     def documents(self) -> list[DocumentInfo]:
         """All documents, by title and then id."""
@@ -216,7 +232,8 @@ class Catalog:
                    FROM chunks c JOIN documents d ON d.id = c.doc_id WHERE c.id IN (SELECT value FROM json_each(?))
                    ORDER BY c.id"""
         rows = self._all(query, (json.dumps(list(chunk_ids)),))
-        return [_hit(row) for row in rows]
+        with _damage(self.path):
+            return [_hit(row) for row in rows]
 
     def chunk_vectors(self, batch: int = 1000, staged: bool = False) -> Iterator[tuple[list[str], Vectors]]:
         """All chunks' ids and own vectors, in batches of at most `batch`, by number: shapes (n,) and (n, d)."""
@@ -224,8 +241,9 @@ class Catalog:
         query = f"SELECT number, id, vectors, sentences FROM {table} WHERE number > ? ORDER BY number LIMIT ?"
         while rows := self._all(query, (last, batch)):
             last = int(str(rows[-1][0]))
-            own = [np.frombuffer(row[2], np.float16).reshape(1 + int(str(row[3])), -1)[0] for row in rows]  # type: ignore[call-overload]
-            yield [str(row[1]) for row in rows], _unit(np.stack(own).astype(np.float32))
+            with _damage(self.path):
+                own = np.stack([_own_vector(row) for row in rows])
+            yield [str(row[1]) for row in rows], _unit(own.astype(np.float32))
 
     def chunks_of(self, doc_id: str) -> list[Chunk]:
         """A document's chunks, by place."""
@@ -343,6 +361,12 @@ def _hit(row: tuple[object, ...]) -> Hit:
     return Hit(chunk, str(title), str(source), vectors.reshape(1 + int(str(sentences)), -1))
 
 
+def _own_vector(row: tuple[object, ...]) -> Vectors:
+    """Row 0 of the vectors, half precision, of a row (number, id, vectors, sentences)."""
+    _, _, blob, sentences = row
+    return np.frombuffer(blob, np.float16).reshape(1 + int(str(sentences)), -1)[0]  # type: ignore[call-overload,no-any-return]
+
+
 def _unit(vectors: Vectors) -> Vectors:
     """Rows of length 1 again, which half precision loses by 0.0005 at most."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
@@ -357,6 +381,25 @@ def _errors(path: Path) -> Iterator[None]:
         raise IndexStateError(f"{path}: {_advice(str(exc))}") from exc
 
 
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """A row that does not hold what was written: a part of the file was overwritten, which SQLite need not see."""
+    try:
+        yield
+    except (ValueError, TypeError, IndexError) as exc:
+        reason = next(iter(str(exc).splitlines()), "")
+        raise IndexStateError(f"{path}: {_advice(f'malformed row: {reason}')}") from exc
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Which file it is, None where there is none that can be looked at."""
+    try:
+        known = path.stat()
+    except OSError:
+        return None
+    return known.st_dev, known.st_ino
+
+
 def _advice(reason: str) -> str:
     low = reason.lower()
     if "full" in low or "disk i/o" in low:
@@ -365,6 +408,6 @@ def _advice(reason: str) -> str:
         return f"no permission to write there ({reason}); choose another folder with --index"
     if "locked" in low:
         return f"another process is writing ({reason}); wait for it and try again"
-    if "malformed" in low or "not a database" in low:
+    if any(sign in low for sign in ("malformed", "not a database", "could not decode", "vtable constructor failed")):
         return f"the file is damaged ({reason}); move the folder away and add the articles again"
     return f"the catalog cannot be used ({reason})"

@@ -21,7 +21,7 @@ MAX_CHARS = 1000  # about 220 word pieces of English: within the 256 that all-Mi
 MIN_CHARS = 200  # a shorter paragraph is joined to the next: a caption or a one-line reply says little alone
 MAX_SENTENCE = 600  # a longer "sentence" is a table, a list or a text without full stops; cut at a space
 WRAP = 160  # nobody wraps lines beyond this width, so next to a longer line a line break ends a paragraph
-VERSION = f"sentences-2/{MAX_CHARS}/{MIN_CHARS}/{MAX_SENTENCE}/{WRAP}"
+VERSION = f"sentences-3/{MAX_CHARS}/{MIN_CHARS}/{MAX_SENTENCE}/{WRAP}"
 
 # Atomic, lest one "\r\n" be taken for two line ends.
 _PARAGRAPH = re.compile(r"(?>\r\n|\r|\n)[^\S\r\n]*(?>\r\n|\r|\n)\s*")
@@ -29,9 +29,10 @@ _LINE = re.compile(r"[^\r\n]+")
 _HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
 _LIST_ITEM = re.compile(r"\s*(?:[-*+•◦▪‣·–—>|]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)]|\(\d{1,3}\))\s")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
-# A sentence ends after . ! ? … with any closing quotes or brackets and numbers of notes ("[7]"), when space follows; or
-# after a CJK full stop. A row of dots is tried once, from its first one: a line of them takes no quadratic time.
-_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?:\[\d{1,3}\])*+(?=\s)|[。！？]+[」』”’）]*")
+# A sentence ends after . ! ? … with any closing quotes or brackets and notes ("[7]", "[citation needed]"), when space
+# follows; or after a CJK full stop. A row of dots is tried once, from its first one: a line of them takes no quadratic
+# time.
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?:\[[^\[\]\s][^\[\]\r\n]{0,24}\])*+(?=\s)|[。！？]+[」』”’）]*")
 _NEXT_STARTS_LOWER = re.compile(r"\s+[\"'“‘«(\[]*[a-zà-öø-ÿ]")
 LAST_WORD = 30  # characters looked back for what may be an abbreviation
 # A full stop after one of these ends no sentence: a name follows; after the second kind only where a number does.
@@ -40,7 +41,7 @@ _ABBREVIATIONS = frozenset(
     "vs ed eds cf al e.g i.e approx ca c dept est inc ltd co corp bros "
     "jan feb mar apr jun jul aug sep sept oct nov dec mt ft".split()
 )
-_NUMBERED = frozenset("no nos vol fig figs eq p pp sec ch art".split())
+_NUMBERED = frozenset("no nos vol fig figs eq p pp sec ch art r d b fl op".split())
 # "in the U.S. The court" ends a sentence and "the U.S. Army" does not: only these words after an acronym tell.
 _STARTERS = re.compile(r"\s+[\"“‘(]*(?:The|A|An|He|She|It|They|We|I|You|In|On|At|But|And|This|That|These|However)\s")
 _NUMBER_NEXT = re.compile(r"\s+\d")

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag, urljoin, urlsplit
@@ -23,16 +25,19 @@ if TYPE_CHECKING:
 MAX_BYTES = 20_000_000  # after unpacking; an article's page has some 100 kB, a scanned report some MB
 SECONDS = 30.0  # for everything, redirects included: a server that sends a byte now and then ends too
 REDIRECTS = 5
+_TOO_LONG = f"it takes longer than {SECONDS:g} s"
 _HEADERS = {"User-Agent": "Footnote (https://pypi.org/project/footnote-qa/)", "Accept-Encoding": "gzip, deflate"}
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What came: `content_type` without parameters, lower case; `url` where it was found in the end."""
+    """What came: `content_type` without parameters, lower case; `url` where it was found in the end; `charset` that
+    the server names."""
 
     data: bytes
     content_type: str
     url: str
+    charset: str | None = None
 
 
 def is_url(source: str) -> bool:
@@ -50,15 +55,49 @@ def fetch(url: str, allow_private: bool = False) -> Fetched:
 
     until, at = time.monotonic() + SECONDS, urldefrag(url).url
     try:
-        with httpx.Client(trust_env=False, timeout=SECONDS, headers=_HEADERS) as client:
+        with httpx.Client(trust_env=False, headers=_HEADERS) as client, _cut_off(until) as trace:
             for _ in range(REDIRECTS + 1):
-                with client.stream("GET", **_pinned(at, allow_private)) as response:
+                asked = _pinned(at, allow_private)
+                asked["extensions"]["trace"] = trace
+                with client.stream("GET", **asked, timeout=_left(until)) as response:
                     if not response.has_redirect_location:
                         return _read(response, at, until)
                     at = urljoin(at, response.headers["location"])
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as exc:
-        raise SourceError(f"it could not be fetched ({_reason(exc)}); check the address, or save the page") from exc
+        reason = _TOO_LONG if time.monotonic() >= until else _reason(exc)
+        raise SourceError(f"it could not be fetched ({reason}); check the address, or save the page") from exc
     raise SourceError(f"it leads on more than {REDIRECTS} times; give the address where it ends")
+
+
+@contextmanager
+def _cut_off(until: float) -> Iterator[Callable[[str, dict[str, Any]], None]]:
+    """Ends each connection that is then open: httpx limits every single read, and a server may give a byte of its
+    headers now and then. Gives the hook that tells it of connections."""
+    streams: list[Any] = []
+
+    def trace(event: str, info: dict[str, Any]) -> None:
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            _left(until)  # one that was made only now would not be ended
+            streams.append(info["return_value"])
+
+    def end() -> None:
+        for stream in streams:
+            with suppress(OSError):  # it is closed already
+                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(until - time.monotonic(), end)
+    timer.start()
+    try:
+        yield trace
+    finally:
+        timer.cancel()
+
+
+def _left(until: float) -> float:
+    """Seconds that are left. Raises SourceError when none are."""
+    if (left := until - time.monotonic()) <= 0:
+        raise SourceError(f"{_TOO_LONG}; save the page and add the file")
+    return left
 
 
 def _pinned(url: str, allow_private: bool) -> dict[str, Any]:
@@ -95,9 +134,9 @@ def _read(response: httpx.Response, url: str, until: float) -> Fetched:
         data += piece
         if len(data) > MAX_BYTES:
             raise SourceError(f"it is larger than {MAX_BYTES // 1_000_000} MB; save it and add its parts as files")
-        if time.monotonic() > until:
-            raise SourceError(f"it takes longer than {SECONDS:g} s; save the page and add the file")
-    return Fetched(bytes(data), response.headers.get("content-type", "").split(";")[0].strip().lower(), url)
+    _left(until)  # what was cut off may look like the whole
+    content_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
+    return Fetched(bytes(data), content_type, url, response.charset_encoding)
 
 
 def _reason(exc: Exception) -> str:

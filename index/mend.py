@@ -9,6 +9,7 @@ import logging
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from index import chunk as chunking
 from index.catalog import Embedded
 from index.settings import settings
-from index.types import BusyError, DoctorReport, Document, IndexStateError, Problem
+from index.types import BusyError, DoctorReport, Document, IndexStateError, NotFoundError, Problem
 from index.vectors import VectorStore
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ SAMPLE = 200  # chunks searched for by their own vector without `full`: a fault 
 QUERIES = 20  # of them, those whose ten nearest are compared with exact search, which reads every vector
 NEAREST = 10
 RECALL = 0.95  # below it approximate search counts as a problem; with the settings of vectors.py it measures 1.0
+ATTEMPTS = 3  # looks at an index that another process changes
 SAME = 0.99  # cosine of a vector found to the catalog's half-precision copy, 0.9998 at the least
 
 
@@ -154,8 +156,11 @@ def _discard(index: Index, generation: int) -> None:
     if index._given is not None:
         index._given.delete(sorted(index._given.ids() - set(index.catalog.chunk_ids())))
         return
-    # Readers may still hold its files; what stays is swept next time.
-    shutil.rmtree(index.folder / f"chroma-{generation}", ignore_errors=True)
+    current = f"chroma-{index.catalog.state('generation')}"
+    for folder in index.folder.glob("chroma-*"):
+        if folder.name != current and folder.name.removeprefix("chroma-").isdecimal():
+            # Readers may still hold its files; what stays is swept next time.
+            shutil.rmtree(folder, ignore_errors=True)
     if settings().chroma:
         index.store(generation).destroy()
 
@@ -174,7 +179,31 @@ def doctor(index: Index, full: bool, repair: bool) -> DoctorReport:
 
 
 def examine(index: Index, full: bool) -> DoctorReport:
-    """Look only; nothing is changed but what opening an index always finishes."""
+    """Look only; nothing is changed but what opening an index always finishes.
+
+    Beside a process that writes, what was seen before a change does not fit what was seen after it: looked at again.
+    """
+    for _ in range(ATTEMPTS):
+        version = index.catalog.state("version")
+        report = _examined(index, full)
+        if report.ok or (index.catalog.state("version") == version and not _is_written(index)):
+            return report
+    busy = Problem("journal", "another process is writing, so nothing can be said; run footnote doctor when it is done")
+    return replace(report, problems=(busy,))
+
+
+def _is_written(index: Index) -> bool:
+    """Whether another process is writing."""
+    try:
+        with index.writing(wait=0):
+            return False
+    except BusyError:
+        return True
+    except IndexStateError:
+        return False  # no permission to write: then no writer can be seen
+
+
+def _examined(index: Index, full: bool) -> DoctorReport:
     documents, chunks = index.catalog.counts()
     problems = [*_catalog_problems(index), *_offset_problems(index)]
     recall, checked = None, 0
@@ -206,9 +235,17 @@ def _catalog_problems(index: Index) -> Iterator[Problem]:
 
 
 def _offset_problems(index: Index) -> Iterator[Problem]:
-    """Every chunk is the text at its place, and together a document's chunks cover all that can be seen of it."""
+    for document in _mismatched(index):
+        yield Problem("offsets", f"{document.id} ({document.title}): chunks that do not match its text")
+
+
+def _mismatched(index: Index) -> Iterator[Document]:
+    """Every chunk must be the text at its place, and a document's chunks together cover all that can be seen of it."""
     for info in index.catalog.documents():
-        document = index.catalog.document(info.doc_id)
+        try:
+            document = index.catalog.document(info.doc_id)
+        except NotFoundError:
+            continue  # another process removed it in this moment
         at, wrong = 0, False
         for chunk in index.catalog.chunks_of(document.id):
             wrong |= document.text[chunk.start : chunk.end] != chunk.text or bool(
@@ -216,7 +253,7 @@ def _offset_problems(index: Index) -> Iterator[Problem]:
             )
             at = chunk.end
         if wrong or document.text[at:].strip():
-            yield Problem("offsets", f"{document.id} ({document.title}): chunks that do not match its text")
+            yield document
 
 
 def _store_problems(index: Index, store: VectorStore) -> Iterator[Problem]:
@@ -278,17 +315,16 @@ def repaired(index: Index, kinds: set[str]) -> list[str]:
             done += _split_anew(index)
         if kinds & {"lost_vector", "recall", "store"}:
             done.append(f"{refill(index)} vectors made anew from the catalog")
-        if kinds & {"missing_vector", "stray_vector", "journal", "offsets"}:
+        if kinds & {"missing_vector", "stray_vector", "journal"}:
             done += reconcile(index, index.vectors)
     return done
 
 
 def _split_anew(index: Index) -> list[str]:
     done = []
-    for problem in list(_offset_problems(index)):
-        document = index.catalog.document(problem.detail.split()[0])
-        embedded = _embedded(index, document)
-        with index.catalog.transaction():
-            index.catalog.put(document, embedded)
-        done.append(f"{document.id} split and embedded anew")
+    for known in list(_mismatched(index)):
+        # Its text may be what is wrong. A hash that no file has lets the source replace it, and gives the chunks ids of
+        # their own, since a vector stays as it is under its id.
+        index.rewrite(replace(known, sha256=f"damaged-{known.sha256}"))
+        done.append(f"{known.id} split and embedded anew; its text may be damaged: add {known.source} again")
     return done

@@ -5,6 +5,7 @@ Headings come out as markdown's `# …` lines, which the splitter knows, so that
 
 from __future__ import annotations
 
+import codecs
 import io
 import logging
 import re
@@ -17,7 +18,6 @@ from index.types import SourceError
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument
-    from docx.table import Table, _Cell
     from docx.text.paragraph import Paragraph
     from pypdf import PdfReader
 
@@ -42,18 +42,55 @@ class Extracted:
 # ---- HTML
 
 
-def html(data: bytes, url: str | None = None) -> Extracted:
-    """The main text of a page, without menus and comments. Raises SourceError where there is none."""
+# What browsers read a charset as, where that is another than Python's of the same name.
+_BROWSERS = {"ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "shift_jis": "cp932", "gb2312": "gb18030",
+             "gbk": "gb18030", "euc_kr": "cp949"}  # fmt: skip
+# A head that can be read so is not in UTF-16, whatever it says.
+_DECLARED = re.compile(
+    rb"""<(?:meta\b[^<>]*?\bcharset|\?xml\b[^<>]*?\bencoding)\s*=[\s"']*(?!utf-?16)(\w[\w.:-]*)""", re.I
+)
+
+
+def decoded(data: bytes, charset: str | None = None) -> str:
+    """A page as browsers read it: UTF-8 where it is that, else in `charset` (what the server says), else in what its
+    head says, else in windows-1252. A byte without a character there becomes U+FFFD."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    if not data.isascii():  # the letters of some Japanese pages are all ASCII's
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            pass  # not swallowed: it is in another charset
+    declared = _DECLARED.search(re.split(rb"(?i)</head|<body", data, maxsplit=1)[0])
+    names = (charset, declared[1].decode("ascii", "replace") if declared else None)
+    return data.decode(next(filter(None, map(_codec, names)), "cp1252"), "replace")
+
+
+def _codec(name: str | None) -> str | None:
+    """Python's name of a charset's decoder, None for a charset that there is not."""
+    try:
+        known = codecs.lookup(name or "").name
+        b"\xff-\xff".decode(known, "replace")  # some codecs are not of text, and some not of any bytes
+    except (LookupError, ValueError):
+        return None
+    return _BROWSERS.get(known, known)
+
+
+def html(data: bytes, url: str | None = None, charset: str | None = None) -> Extracted:
+    """The main text of a page, without menus and comments; `charset`: see `decoded`. Raises SourceError where there is
+    none."""
     import trafilatura
 
     if len(data) > MAX_HTML:
         raise SourceError(f"the page is larger than {MAX_HTML // 1_000_000} MB; split it, or save its text")
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # what it says goes to nobody; we say it below
-    text = trafilatura.extract(data, url=url, output_format="markdown", include_comments=False, include_tables=True,
+    # Decoded here, since the library guesses, and without the line of an XML page that names another encoding.
+    page = re.sub(r"\A\s*<\?xml[^>]*>", "", decoded(data, charset))
+    text = trafilatura.extract(page, url=url, output_format="markdown", include_comments=False, include_tables=True,
                                include_links=False, include_images=False, include_formatting=True)  # fmt: skip
     if not text or not text.strip():
         raise SourceError("no article was found in the page; save its text as .txt and add that")
-    known = trafilatura.extract_metadata(data, default_url=url)
+    known = trafilatura.extract_metadata(page, default_url=url)
     title, author, date = (getattr(known, name, None) or None for name in ("title", "author", "date"))
     return Extracted(text, title, author, date)
 
@@ -156,25 +193,23 @@ def _check_sizes(package: zipfile.ZipFile) -> None:
 
 def _word_blocks(document: WordDocument) -> Iterator[str]:
     from docx.oxml.ns import qn
-    from docx.table import Table
     from docx.text.paragraph import Paragraph
 
-    for element in _elements(document.element.body):
-        is_table = element.tag == qn("w:tbl")
-        text = _rows(Table(element, document)) if is_table else _paragraph(Paragraph(element, document))
+    for element in _elements(document.element.body, "w:p", "w:tbl"):
+        text = _rows(element) if element.tag == qn("w:tbl") else _paragraph(Paragraph(element, document))
         if text.strip():
             yield text
 
 
-def _elements(parent: Any) -> Iterator[Any]:
-    """Paragraphs and tables in their order, also those in content controls."""
+def _elements(parent: Any, *tags: str) -> Iterator[Any]:
+    """Elements of these kinds in their order, also those in content controls."""
     from docx.oxml.ns import qn
 
     for child in parent:
-        if child.tag in (qn("w:p"), qn("w:tbl")):
+        if child.tag in map(qn, tags):
             yield child
         elif child.tag in (qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:customXml"), qn("w:smartTag")):
-            yield from _elements(child)
+            yield from _elements(child, *tags)
 
 
 def _words(paragraph: Any) -> str:
@@ -207,12 +242,24 @@ def _paragraph(paragraph: Paragraph) -> str:
     return f"{'#' * min(level, 6)} {' '.join(text.split())}" if level else f"- {text}"
 
 
-def _rows(table: Table) -> str:
-    return "\n".join(" | ".join(" ".join(_cell(cell).split()) for cell in row.cells) for row in table.rows)
+def _rows(table: Any) -> str:
+    """A line for each row. A cell over several columns stands there once, one over several rows in each of them."""
+    above: dict[int, str] = {}  # first column of a cell → its text
+    lines = []
+    for row in _elements(table, "w:tr"):
+        column, cells = int(row.xpath("sum(w:trPr/w:gridBefore/@w:val)")), []
+        for cell in _elements(row, "w:tc"):
+            if cell.vMerge != "continue":
+                above[column] = _cell(cell)
+            cells.append(above.get(column, ""))
+            column += cell.grid_span
+        lines.append(" | ".join(cells))
+    return "\n".join(lines)
 
 
-def _cell(cell: _Cell) -> str:
-    return _plain(" ".join(_words(element) for element in cell._tc.iter() if element.tag.endswith("}p")))
+def _cell(cell: Any) -> str:
+    words = " ".join(_words(element) for element in cell.iter() if element.tag.endswith("}p"))
+    return " ".join(_plain(words).split())
 
 
 def _reason(exc: Exception) -> str:

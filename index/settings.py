@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import platformdirs
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from index.types import FootnoteError
@@ -19,12 +19,12 @@ class Settings(BaseSettings):
     anew and one to judge claims in place of the bundled model; `chroma`: address of a Chroma server,
     http://host:port, instead of Chroma in this process; `chroma_token`: what that server wants to see."""
 
-    model_config = SettingsConfigDict(env_prefix="FOOTNOTE_")
+    model_config = SettingsConfigDict(env_prefix="FOOTNOTE_", env_ignore_empty=True)
 
     index: Path = Path(platformdirs.user_data_dir("footnote", appauthor=False)) / "index"
     embedder: str = "bundled"
     llm: str = "none"
-    lock_seconds: float = 10.0
+    lock_seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
     reranker: str | None = None
     checker: str | None = None
     chroma: str | None = None

@@ -6,8 +6,10 @@ import codecs
 import hashlib
 import json
 import os
+import shlex
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urldefrag
 
@@ -36,12 +38,20 @@ def files(paths: Iterable[str | Path]) -> Iterator[Path | str]:
     folder that may not be read comes as itself, for `read` to say so.
     """
     for path in paths:
-        if isinstance(path, str) and fetch.is_url(path):
+        if isinstance(path, str) and (fetch.is_url(path) or not path):  # Path("") would be the folder we are in
             yield path
-        elif not Path(path).is_dir():
+        elif not stat.S_ISDIR(_mode(Path(path))):
             yield Path(path)
         else:
             yield from _below(Path(path))
+
+
+def _mode(path: Path) -> int:
+    """What stands there; 0 when that cannot be looked at, which `read` then says."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def _below(top: Path) -> Iterator[Path]:
@@ -59,6 +69,19 @@ def document_id(source: str) -> str:
     return hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
+def is_gone(doc_id: str, source: str) -> bool:
+    """Whether a document was read from a file that is no longer there."""
+    if document_id(source) != doc_id or fetch.is_url(source) or "\\x" in source:  # a name in other bytes than UTF-8
+        return False
+    try:
+        Path(source).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False  # it cannot be looked at
+    return False
+
+
 def read(source: Path | str, allow_private: bool = False) -> Document:
     """The document in a file, or at a web address.
 
@@ -67,13 +90,17 @@ def read(source: Path | str, allow_private: bool = False) -> Document:
     """
     if isinstance(source, str) and fetch.is_url(source):
         return _from_web(source, allow_private)
+    if not source:
+        raise SourceError("no path given; give a file, a folder or a web address")
     path = Path(source)
-    if path.is_dir():
+    with _errors():
+        mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
         raise SourceError("no permission to look into the folder; change its mode or owner")
     if path.suffix.lower() not in SUFFIXES:
         raise SourceError(f"{path.name}: not a format that is read here; convert it to one of {', '.join(SUFFIXES)}")
     data = _bytes(path)
-    found = _extracted(data, path.suffix.lower(), path.name)
+    found = _extracted(data, path.suffix.lower(), str(path))
     return _document(str(path.resolve()), data, found, path.stem, _sidecar(path))
 
 
@@ -85,17 +112,18 @@ def _from_web(url: str, allow_private: bool) -> Document:
         raise SourceError(
             f"it is {fetched.content_type or 'of no known type'}; only pages, PDF, DOCX and text are read"
         )
-    return _document(url, fetched.data, _extracted(fetched.data, suffix, url, fetched.url), url, {})
+    found = _extracted(fetched.data, suffix, url, fetched.url, fetched.charset)
+    return _document(url, fetched.data, found, url, {})
 
 
-def _extracted(data: bytes, suffix: str, name: str, url: str | None = None) -> Extracted:
+def _extracted(data: bytes, suffix: str, name: str, url: str | None = None, charset: str | None = None) -> Extracted:
     if suffix == ".pdf":
         return readers.pdf(data)
     if suffix == ".docx":
         return readers.docx(data)
     if suffix in _HTML:
-        return readers.html(data, url)
-    text = _decode(data, name)
+        return readers.html(data, url, charset)
+    text = _decode(data, name, charset)
     known = _front_matter(text) if suffix in _MARKDOWN else {}
     return Extracted(text, known.get("title"), known.get("author"), known.get("published"))
 
@@ -117,7 +145,7 @@ def _document(source: str, data: bytes, found: Extracted, stem: str, known: dict
 
 
 def _bytes(path: Path) -> bytes:
-    try:
+    with _errors():
         for _ in range(READS):
             before = path.stat()
             if not stat.S_ISREG(before.st_mode):
@@ -128,27 +156,44 @@ def _bytes(path: Path) -> bytes:
             if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
                 return data
         raise SourceError("it changes while it is read; add it when its writer is done")
-    except FileNotFoundError:
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """The system's errors with a file as ours."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
         raise SourceError("there is no such file; check the path") from None
     except PermissionError:
         raise SourceError("no permission to read it; change its mode or owner") from None
     except OSError as exc:
         raise SourceError(f"it could not be read ({exc.strerror or exc}); check the file") from exc
+    except ValueError as exc:  # a NUL or a surrogate in its name
+        raise SourceError(f"no file can have this name ({exc}); check the path") from exc
 
 
-def _decode(data: bytes, name: str) -> str:
-    """UTF-8 with or without a byte-order mark; line ends stay as they are."""
+def _decode(data: bytes, name: str, charset: str | None = None) -> str:
+    """UTF-8 with or without a byte-order mark, or wholly in the charset that a server names; line ends stay as they
+    are."""
+    if charset and "\N{REPLACEMENT CHARACTER}" not in (text := readers.decoded(data, charset)):
+        return text
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise SourceError(f"it is UTF-16, not UTF-8; convert it: iconv -f UTF-16 -t UTF-8 {name}")
+        raise SourceError(f"it is UTF-16, not UTF-8; {_conversion('UTF-16', name)}")
     if b"\0" in data:
         raise SourceError("it is binary, not text; add a text or markdown file")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise SourceError(
-            f"it is not UTF-8 (byte 0x{data[exc.start]:02x} at {exc.start:,}); "
-            f"convert it: iconv -f LATIN1 -t UTF-8 {name}"
+            f"it is not UTF-8 (byte 0x{data[exc.start]:02x} at {exc.start:,}); {_conversion('LATIN1', name)}"
         ) from exc
+
+
+def _conversion(charset: str, name: str) -> str:
+    if fetch.is_url(name):
+        return "save the page as UTF-8 and add the file"
+    return f"convert it: iconv -f {charset} -t UTF-8 {shlex.quote(name)} > NEW.txt"
 
 
 def _title(text: str, stem: str) -> str:
@@ -180,10 +225,10 @@ def _front_matter(text: str) -> dict[str, str]:
 def _sidecar(path: Path) -> dict[str, str]:
     """What `NAME.meta.json` beside the file says of its title, author and date of publication."""
     sidecar = path.with_suffix(".meta.json")
-    if not sidecar.is_file():
+    if not stat.S_ISREG(_mode(sidecar)):
         return {}
     try:
-        known = json.loads(sidecar.read_text("utf-8"))
+        known = json.loads(sidecar.read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as exc:
         raise SourceError(f"{sidecar.name} beside it is not readable JSON ({exc}); mend or remove it") from exc
     if not isinstance(known, dict):

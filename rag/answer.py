@@ -163,12 +163,16 @@ class Assistant:
         else:
             system, user = draft_prompt(asked, run.passages)
         judge = Judge(run.passages, run.findings.quotes[0].passage, self.evidence, self.fit)
+        said: set[str] = set()
         for draft in drafts(llm.stream(system, user, usage=run.usage)):
             if draft.text.upper().startswith(NOT_IN_SOURCES):
                 run.declined = not llm.small  # a small model refuses and invents at random
+            elif draft.text in said:
+                yield self._drop(run, draft.text, "it was said before")
             elif llm.small and not holds(draft.text, run.findings.quotes):
                 yield self._drop(run, draft.text, "it does not hold the answer that was read in the articles")
             else:
+                said.add(draft.text)
                 yield from self._judged(run, draft, judge)
 
     def _judged(self, run: _Run, draft: Draft, judge: Judge) -> Iterator[Sentence | Dropped]:

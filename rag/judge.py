@@ -23,7 +23,6 @@ class Judge:
         self._passages = passages
         self._evidence = evidence
         self._fit = fit
-        self._known = [text for each in passages for text in (each.text, each.title, *each.chunk.headings)]
         # The last sentence that says of what it speaks, and the passages that hold it; none if it fell.
         self._subject = ""
         self._spoken_of: tuple[Passage, ...] = (first,)
@@ -40,7 +39,7 @@ class Judge:
         return citations, reason
 
     def _judged(self, draft: Draft) -> tuple[list[Citation], str]:
-        if invented := invented_names(draft.text, self._known):
+        if invented := invented_names(draft.text, _known(self._passages)):
             return [], f"{invented[0]} stands in none of the passages"
         cited = [self._passages[number - 1] for number in draft.markers if 0 < number <= len(self._passages)]
         passages = cited or list(self._passages)
@@ -55,6 +54,9 @@ class Judge:
             if not held:
                 return [], max(verdicts, key=lambda verdict: verdict.probability).reason or ASIDE
             citations += held if cited else held[:1]
+        articles = {each.doc_id for each in citations}
+        if foreign := invented_names(draft.text, _known([p for p in self._passages if p.doc_id in articles])):
+            return [], f"{foreign[0]} stands in another article than the cited one"
         return list(dict.fromkeys(citations)), ""
 
     def _with_subject(self, draft: Draft, verdicts: Sequence[Verdict], texts: Sequence[str]) -> Sequence[Verdict]:
@@ -72,6 +74,11 @@ class Judge:
             for passage, verdict in zip(passages, verdicts, strict=True)
             if verdict.probability >= self._fit.support_at
         ]
+
+
+def _known(passages: Sequence[Passage]) -> list[str]:
+    """The texts in which a name may stand."""
+    return [text for each in passages for text in (each.text, each.title, *each.chunk.headings)]
 
 
 def _within(cited: Citation, passage: Passage) -> bool:

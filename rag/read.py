@@ -18,6 +18,10 @@ from rag.types import Passage
 
 _PRONOUN = re.compile(r"[\"“‘(]*(?:He|She|They|It|His|Her|Their|Its|This|These|Those|That)\b")
 
+# A question for yes or no: what denies may lie further from its words than what affirms.
+_DECIDED = re.compile(r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|must|should)\b", re.I)
+DECIDED_MARGIN = 2  # times the margin of other questions: 4 points (docs/decisions.md)
+
 FIRST = 2  # passages read before the others; with them alone where they are sure, as many are right (docs/log.md)
 TOPIC = 4.0  # points of joint score; of another person's life a passage lay 9 points behind (docs/log.md)
 MAX_QUOTES = 3  # an answer in more places than three is a topic, not an answer
@@ -52,7 +56,8 @@ def read(question: str, passages: Sequence[Passage], evidence: Evidence, fit: Fi
     found = candidates(question, passages[:FIRST], evidence, fit, top)
     if _confidence(found, fit) < fit.sure_at:
         found = _ordered([*found, *candidates(question, passages[FIRST:], evidence, fit, top)])
-    close = [quote for quote in found if quote.score >= found[0].score - fit.margin]
+    margin = fit.margin * (DECIDED_MARGIN if _DECIDED.match(question) else 1)
+    close = [quote for quote in found if quote.score >= found[0].score - margin]
     return Findings(_confidence(found, fit), _distinct(close))
 
 

@@ -29,8 +29,9 @@ _NEGATION = re.compile(
 # Words under which a sentence says a thing without saying that it is so: a condition, a doubt, a plan, a mere claim.
 _SCOPE = re.compile(
     r"\b(?:[Ii]f|[Uu]nless|[Ww]hether|[Aa]lleg\w+|[Rr]umou?r\w*|[Ss]uppos\w+|[Rr]eportedly|may|might|nearly|almost|planned"
-    r"|claims?|claimed|falsely|untrue|invention|hoax|myth|legend)\b"
+    r"|claims?|claimed|conclud\w+|argued|believed|falsely|untrue|invention|hoax|myth|legend)\b"
 )
+_POSSESSIVE = re.compile("['’]s?$")
 _NUMBER_WORDS = dict(
     zip(
         "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -137,11 +138,11 @@ def _windows(text: str) -> list[Span]:
 
 def features(claim: str, source: str, best: float, whole: float) -> dict[str, float]:
     """Signals of support: what the model says (`Judged`), and what of the claim the source does not hold."""
-    source_stems = {word.lower()[:STEM] for word in _WORD.findall(source)}
+    source_stems = {_stem(word) for word in _WORD.findall(source)}
     nearest = _nearest(claim, source)
     content = [word for word in _WORD.findall(claim) if word.lower() not in STOPWORDS]
-    missing = [word for word in content if word.lower()[:STEM] not in source_stems]
-    names = [word for word in names_of(claim) if word.lower()[:STEM] not in source_stems]
+    missing = [word for word in content if _stem(word) not in source_stems]
+    names = [word for word in names_of(claim) if _stem(word) not in source_stems]
     return {
         "model": logit(best),
         "whole": logit(whole),
@@ -160,6 +161,11 @@ def supported(found: Mapping[str, float], weights: Mapping[str, float]) -> float
     return 0.0 if found["numbers"] or found["scope"] else probability(weights, found)
 
 
+def _stem(word: str) -> str:
+    """The first letters of a word, "Iran's" as "Iran"."""
+    return _POSSESSIVE.sub("", word).lower()[:STEM]
+
+
 def _scopes(text: str) -> set[str]:
     return {word.lower()[:STEM] for word in _SCOPE.findall(text)}
 
@@ -174,25 +180,28 @@ def numbers_of(text: str) -> set[str]:
 
 
 def names_of(text: str) -> list[str]:
-    """Capitalised words that do not merely begin the sentence."""
+    """Capitalised words that do not merely begin the sentence; single letters, which are initials, left out."""
     return [
         match.group()
         for match in _WORD.finditer(text)
-        if match.group()[0].isupper() and match.start() > 0 and match.group().lower() not in STOPWORDS
+        if match.group()[0].isupper()
+        and match.start() > 0
+        and len(match.group()) > 1
+        and match.group().lower() not in STOPWORDS
     ]
 
 
 def invented_names(claim: str, texts: Sequence[str]) -> list[str]:
     """Names of the claim that stand in none of the texts, compared by their first letters."""
-    known = {word.lower()[:STEM] for text in texts for word in _WORD.findall(text)}
-    return [name for name in names_of(claim) if name.lower()[:STEM] not in known]
+    known = {_stem(word) for text in texts for word in _WORD.findall(text)}
+    return [name for name in names_of(claim) if _stem(name) not in known]
 
 
 def _nearest(claim: str, source: str) -> str:
     """The sentence of the source that shares most words with the claim."""
-    own = {word.lower()[:STEM] for word in _WORD.findall(claim)} - {word[:STEM] for word in STOPWORDS}
+    own = {_stem(word) for word in _WORD.findall(claim)} - {word[:STEM] for word in STOPWORDS}
     parts = [source[start:end] for start, end in sentences(source)] or [source]
-    return max(parts, key=lambda part: len(own & {word.lower()[:STEM] for word in _WORD.findall(part)}))
+    return max(parts, key=lambda part: len(own & {_stem(word) for word in _WORD.findall(part)}))
 
 
 def reason(found: dict[str, float]) -> str:

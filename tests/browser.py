@@ -69,6 +69,10 @@ LAMPS = make_document(
 )
 
 
+# Characters of a question that the fake assistant reads.
+LONGEST = 200
+
+
 class FakeShelf:
     def __init__(self, documents: Sequence[Document]) -> None:
         self.by_id = {d.id: d for d in documents}
@@ -85,7 +89,8 @@ class FakeShelf:
 class FakeAssistant:
     """Answers with every sentence of the first document that holds the question's last word, else not_found.
 
-    A question with `wait` in it waits before its last event until the gate is set. Keeps the histories it was given.
+    A question with `wait` in it waits before its last event until the gate is set. Keeps the questions and the
+    histories it was given.
     """
 
     def __init__(
@@ -94,12 +99,14 @@ class FakeAssistant:
         dropped: Sequence[Dropped] = (),
     ) -> None:
         self.index, self.dropped, self.gate = FakeShelf(documents), tuple(dropped), threading.Event()
+        self.questions: list[str] = []
         self.histories: list[list[tuple[str, str]]] = []
 
     def stream(self, question: str, history: Sequence[tuple[str, str]] = ()) -> Iterator[Event]:
+        self.questions.append(question)
         self.histories.append(list(history))
-        if not question.strip():
-            raise QuestionError("The question is empty <b>here</b>. Write one and ask again.")
+        if len(question) > LONGEST:
+            raise QuestionError("The question is too long <b>here</b>. Shorten it.")
         document = next(iter(self.index.by_id.values()))
         chunk = Chunk("c", document.id, 0, len(document.text), document.text)
         passages = (Passage(chunk, document.title, document.source, 1.0, 1),)
@@ -143,16 +150,16 @@ def _answer(
 
 
 @contextmanager
-def serving(assistant: Answers, examples: Sequence[str] | None = None) -> Iterator[str]:
-    """The page on a free loopback port; yields its address."""
+def serving(assistant: Answers, examples: Sequence[str] | None = None, port: int = 0) -> Iterator[str]:
+    """The page on a loopback port, a free one where none is given; yields its address."""
     servers: list[Server] = []
 
     async def serve(sock: socket.socket) -> None:
         app = web(assistant, examples=examples)
-        servers.append(Server(app, address(sock)[1], app.state.stop))
+        servers.append(Server(app, address(sock)[1]))
         await servers[0].serve(sockets=[sock])
 
-    with listen("127.0.0.1", 0) as sock:
+    with listen("127.0.0.1", port) as sock:
         thread = threading.Thread(target=lambda: asyncio.run(serve(sock)))
         thread.start()
         try:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
 from index import Document, FootnoteError, Index
+from index.types import Chunk
 from rag import Answer, Assistant, Dropped, Found, ModelError, QuestionError, Sentence
 from rag.answer import NOT_FOUND
+from rag.cite import Draft
 from rag.contract import answer_json
 from rag.fit import Fit
+from rag.judge import Judge
+from rag.types import Passage
 from tests.fakes import FakeLLM, OverlapEvidence
 
 # Answer when the best sentence holds half of the question's words (score 0); support from 60% of the claim's words.
@@ -287,6 +292,31 @@ def test_a_pronoun_does_not_take_what_is_said_of_another_thing(
     answer = two(reply)
     assert answer.text.startswith(shown)
     assert "1950" not in answer.text
+
+
+def test_a_sentence_is_not_said_twice(two: Callable[[str], Answer]) -> None:
+    answer = two(f"{OPENED} [1]. {OPENED} [1].")
+    assert (answer.text, [each.reason for each in answer.dropped]) == (f"{OPENED}. [1]", ["it was said before"])
+
+
+class Credulous(OverlapEvidence):
+    """Believes every claim."""
+
+    def support(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        return [1.0 for _ in pairs]
+
+
+def test_a_name_of_another_article_is_not_taken_for_one_of_the_cited() -> None:
+    passages = [
+        Passage(Chunk(f"c{at}", f"d{at}", 0, len(text), text), "Title", "source", 1.0, at + 1)
+        for at, text in enumerate((BRIDGE, TUNNEL))
+    ]
+    fit = replace(FIT, support={"bias": 0.0, "model": 1.0})
+    judge = Judge(passages, passages[0], Credulous(), fit)
+    assert judge.judge(Draft("The Kaltvik bridge was opened by Norheim.", (1,)))[1] == (
+        "Norheim stands in another article than the cited one"
+    )
+    assert judge.judge(Draft("The Kaltvik bridge and the Norheim tunnel are open.", (1, 2)))[0]
 
 
 def test_what_a_sentence_says_of_her_must_stand_by_itself_too(index: Index) -> None:

@@ -75,6 +75,14 @@ def parts(text: str) -> list[str]:
         ("- one\n- two. Three.", ["- one", "- two.", "Three."]),
         ("He was born in Oct. 1990. She too.", ["He was born in Oct. 1990.", "She too."]),
         ("He left in 1931.[7] He came.[1][12] End.", ["He left in 1931.[7]", "He came.[1][12]", "End."]),
+        (
+            "It rose in 1876.[N 4] He left.[citation needed] End.",
+            ["It rose in 1876.[N 4]", "He left.[citation needed]", "End."],
+        ),
+        (
+            "Zhu (r. 1368–1398) ruled. Op. 64 is his (d. 1400).",
+            ["Zhu (r. 1368–1398) ruled.", "Op. 64 is his (d. 1400)."],
+        ),
         ("", []),
     ],
 )

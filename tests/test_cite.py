@@ -22,6 +22,11 @@ PASSAGE = Passage(Chunk("c", "d", 100, 138, TEXT), "Title", "source", 1.0, 1)
         ("No marker.", "No marker.", ()),
         ("A [note] and [1a] stay.", "A [note] and [1a] stay.", ()),
         ("Big [99999] stays.", "Big [99999] stays.", ()),
+        ("- **Rain** fell in `Oslo` [1].", "Rain fell in Oslo.", (1,)),
+        ("1. *Rain* fell; 2 * 3 is 6.", "Rain fell; 2 * 3 is 6.", ()),
+        ("**NOT IN SOURCES**", "NOT IN SOURCES", ()),
+        ("Rain\0 \u202efell\ud83d.", "Rain fell.", ()),
+        ("\u0646\u200c\u0645 -5 #3.", "\u0646\u200c\u0645 -5 #3.", ()),
     ],
 )
 def test_parse(sentence: str, claim: str, markers: tuple[int, ...]) -> None:
@@ -106,6 +111,7 @@ def test_a_marker_of_any_form_behind_the_full_stop_is_of_the_sentence_before() -
 
 
 def test_the_notes_of_an_article_are_not_shown_as_ours() -> None:
+    assert without_notes("It rose [2]. Bell[N 4] left.[citation needed] So.") == "It rose. Bell left. So."
     assert without_notes("It was closed in [2020] after\na flood.[2][13] More.[4]") == (
         "It was closed in [2020] after a flood. More."
     )

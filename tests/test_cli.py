@@ -87,7 +87,7 @@ def test_eval_run_prints_the_metrics_of_the_contract(seeded: Path, tmp_path: Pat
         (("ask", "x" * 100_000), "the question has 100,000 characters"),
         (("ask", "Who?", "--llm", "gpt"), "none, embedded, openai/NAME"),
         (("show", "zzz"), "no document has the id 'zzz'; `footnote list` shows those there are"),
-        (("remove", "zzz"), "no document has the id 'zzz'"),
+        (("remove", "zzz"), "no document has just the id 'zzz'"),
         (("eval", "run", "nowhere.jsonl"), "nowhere.jsonl"),
         (("eval", "compare", "a.json", "b.json"), "a.json"),
     ],
@@ -144,7 +144,7 @@ def test_wrong_usage_has_exit_code_2(args: tuple[str, ...]) -> None:
     assert "Usage" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["add", "list", "show", "remove", "retrieve", "ask", "chat", "eval"])
+@pytest.mark.parametrize("command", ["add", "list", "show", "remove", "retrieve", "ask", "chat", "serve", "eval"])
 def test_every_command_has_help(command: str) -> None:
     done = footnote(command, "--help")
     assert done.returncode == 0
@@ -163,11 +163,30 @@ def test_doctor_and_rebuild(seeded: Path) -> None:
     assert (mended.returncode, "all is well" in mended.stdout) == (0, True)
 
 
-def test_a_setting_that_is_none_is_named_in_one_line(seeded: Path) -> None:
-    done = footnote("list", index=seeded, FOOTNOTE_LOCK_SECONDS="abc")
+@pytest.mark.parametrize("value", ["abc", "-1", "nan", "inf"])
+def test_a_setting_that_is_none_is_named_in_one_line(seeded: Path, value: str) -> None:
+    done = footnote("list", index=seeded, FOOTNOTE_LOCK_SECONDS=value)
     assert done.returncode == 1
     assert done.stderr.startswith("footnote: FOOTNOTE_LOCK_SECONDS: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_an_empty_setting_is_none(tmp_path: Path) -> None:
+    env = {"FOOTNOTE_INDEX": "", "FOOTNOTE_LLM": "", "XDG_DATA_HOME": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "ui.cli", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | env)
+    assert (done.returncode, "empty" in done.stderr) == (0, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+@pytest.mark.parametrize("command", ["list", "show"])
+def test_output_that_cannot_be_written_is_one_line(seeded: Path, command: str) -> None:
+    doc_id = json.loads(footnote("list", "--json", index=seeded).stdout)["documents"][0]["doc_id"]
+    args = [sys.executable, "-m", "ui.cli", command, *([doc_id] if command == "show" else [])]
+    env = os.environ | {"FOOTNOTE_INDEX": str(seeded)}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(args, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env)
+    assert (done.returncode, done.stderr) == (1, "footnote: [Errno 28] No space left on device\n")
 
 
 def test_a_terminal_without_quotation_marks_shows_the_answer(seeded: Path) -> None:

@@ -13,7 +13,7 @@ from transformers import MPNetConfig, MPNetModel
 
 from index.eightbit import largest, write_int8
 from rag.evidence.export import HEADS, smooth_layers, write_float
-from rag.evidence.restore import average, restore
+from rag.evidence.restore import align, average, restore
 from rag.evidence.train import Evidence
 
 OUTLIER = 40.0
@@ -83,6 +83,27 @@ def test_the_average_lies_halfway() -> None:
     average(own, other)
     assert (own.weight.tolist(), own.bias.tolist()) == ([[1.5, 0.0]], [0.5])
     assert other.weight.tolist() == [[2.0, -3.0]], "the other one stays as it was"
+    average(own, other, -0.5)
+    assert (own.weight.tolist(), own.bias.tolist()) == ([[1.25, 1.5]], [0.25]), "half as far again"
+
+
+def test_neurons_in_another_order_are_put_into_the_models() -> None:
+    model, shuffled = tiny(), tiny()
+    shuffled.load_state_dict(model.state_dict())
+    layer = shuffled.encoder.encoder.layer[0]
+    order = torch.arange(layer.intermediate.dense.out_features).flip(0)
+    with torch.no_grad():
+        layer.intermediate.dense.weight.copy_(layer.intermediate.dense.weight[order].clone())
+        layer.intermediate.dense.bias.copy_(layer.intermediate.dense.bias[order].clone())
+        layer.output.dense.weight.copy_(layer.output.dense.weight[:, order].clone())
+    assert furthest(outputs(shuffled), outputs(model)) < 1e-5, "the order changes nothing"
+    align(model, shuffled)
+    pairs = zip(model.parameters(), shuffled.parameters(), strict=True)
+    assert all(torch.equal(own, other) for own, other in pairs)
+    with torch.no_grad():
+        layer.intermediate.dense.weight[1:] = layer.intermediate.dense.weight[0]
+    with pytest.raises(ValueError, match="not those that these were trained from"):
+        align(model, shuffled)
 
 
 def test_the_largest_input_of_each_place() -> None:

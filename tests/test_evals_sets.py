@@ -103,6 +103,12 @@ def test_spans_facts_defaults_and_blank_lines(article: Index, tmp_path: Path) ->
     assert not eval_set.items[1].answerable and not locate(eval_set, article)["2"]
 
 
+def test_evidence_alone_will_do(article: Index, tmp_path: Path) -> None:
+    entry = {"id": "1", "question": "Who left?", "evidence": [{"doc": "meeting.txt", "quote": "Bob left"}]}
+    (item,) = load_set(write(tmp_path / "s.jsonl", entry)).items
+    assert (item.answerable, item.answers) == (True, ())
+
+
 def test_a_line_separator_inside_a_question_is_no_new_line(tmp_path: Path) -> None:
     path = write(tmp_path / "s.jsonl", line(question="Who\u2028left?"))
     assert [item.question for item in load_set(path).items] == ["Who\u2028left?"]
@@ -116,7 +122,9 @@ BROKEN: list[tuple[Any, str]] = [
     (line(answer="Bob"), "answer: Extra inputs"),
     ({"id": "9"}, "question: Field required"),
     (line(id=7), "id: Input should be a valid string"),
-    (line(answers=[]), "no answers"),
+    (line(answers=[]), "neither answers nor evidence"),
+    (line(answers=["Bob", "The?!"]), "'The?!' holds no word"),
+    (line(answers=[""]), "'' holds no word"),
     (line(answers="Bob"), "answers: Input should be"),
     (line(answerable=False), "unanswerable question has answers"),
     (line(evidence=[{"doc": "a", "quote": "b", "start": 1, "end": 2}]), "either quote, or start and end"),
@@ -214,7 +222,7 @@ def squad(**question: Any) -> dict[str, Any]:
 def test_squad_is_told_by_its_content(tmp_path: Path, name: str) -> None:
     answers = [{"text": "the north", "answer_start": 45}, {"text": "Norway", "answer_start": 61}] * 2
     path = tmp_path / name
-    path.write_text(json.dumps(squad(answers=answers), indent=1))
+    path.write_text("\ufeff" + json.dumps(squad(answers=answers), indent=1), "utf-8")
     eval_set = load_set(path)
     (document,) = eval_set.documents
     first, second = eval_set.items
@@ -341,6 +349,15 @@ def test_a_renamed_set_has_the_same_documents(tmp_path: Path, beir: Path) -> Non
     beir.with_name("other").symlink_to(beir)
     for first, second in (("one.json", "two.json"), (beir.name, "other")):
         assert load_set(tmp_path / first).documents == load_set(tmp_path / second).documents
+
+
+def test_a_judgement_given_twice_is_one_and_two_that_differ_are_an_error(beir: Path) -> None:
+    qrels = beir / "qrels" / "test.tsv"
+    qrels.write_text(qrels.read_text() + "q1\td1\t2\n")
+    assert len(load_set(beir).items[0].evidence) == 2
+    qrels.write_text(qrels.read_text() + "q1\td1\t1\n")
+    with pytest.raises(EvalSetError, match="line 6: 'q1' and 'd1' have another score in an earlier line"):
+        load_set(beir)
 
 
 def test_qrels_need_no_header(beir: Path) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,11 +22,12 @@ from fpdf import FPDF
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index import Document, Index, SourceError, fetch, sources
+from index import Document, Index, SourceError, fetch, readers, sources
 from index.chunk import sentences, split
 from rag import retrieve
 
 PROSE = "The lighthouse of Brennan Point was built by the engineer Ada Holm, who lived on the island for nine years. "
+RUSSIAN = "Маяк в Осиновце был построен в 1910 году. Его высота составляет семьдесят метров. "
 WORD = st.text("abcdefghijklmnopqrstuvwxyzäöüß", min_size=2, max_size=9)
 PARAGRAPH = st.lists(WORD, min_size=8, max_size=40).map(lambda words: " ".join(words) + ".")
 PARAGRAPHS = st.lists(PARAGRAPH, min_size=1, max_size=6)
@@ -160,6 +162,54 @@ def test_a_citation_knows_its_page(index: Index, tmp_path: Path) -> None:
     assert passage.chunk.page(passage.start + at) == 3
 
 
+@pytest.mark.parametrize(
+    ("data", "charset", "text"),
+    [
+        ("<p>£5".encode(), "windows-1251", "<p>£5"),  # what is UTF-8 is, whatever is said
+        (b"\xef\xbb\xbf<p>\xc2\xa35", None, "<p>£5"),
+        (b"<p>\xa35 \x93no\x94", None, "<p>£5 “no”"),
+        (b"<p>\xa35 \x93no\x94", "ISO-8859-1", "<p>£5 “no”"),
+        (b"<p>\xa35 \x81", None, "<p>£5 \N{REPLACEMENT CHARACTER}"),
+        (b'<meta charset="cp1251"><p>\xcc\xe0\xff\xea', None, '<meta charset="cp1251"><p>Маяк'),
+        (b'<meta charset="cp1252"><p>\xcc\xe0\xff\xea', "cp1251", '<meta charset="cp1252"><p>Маяк'),
+        (b'<?xml encoding="cp1251"?><p>\xcc', "no such charset", '<?xml encoding="cp1251"?><p>М'),
+        (b'<p>\xa35 <meta charset="cp1251">', "hex", '<p>£5 <meta charset="cp1251">'.replace("£", "Ј")),
+        (b'<body><p>\xa35 <meta charset="cp1251">', None, '<body><p>£5 <meta charset="cp1251">'),
+        ("横浜".encode("iso-2022-jp"), "ISO-2022-JP", "横浜"),
+        ("<p>£5".encode("utf-16"), None, "<p>£5"),
+        (b'<meta charset="utf-16"><p>5', None, '<meta charset="utf-16"><p>5'),
+    ],
+)
+def test_bytes_become_the_letters_that_a_browser_shows(data: bytes, charset: str | None, text: str) -> None:
+    assert readers.decoded(data, charset) == text
+
+
+@pytest.mark.parametrize("before", ["", '<?xml version="1.0" encoding="windows-1252"?>\n'])
+@pytest.mark.parametrize("charset", ["utf-8", "windows-1252", ""])
+def test_a_page_in_windows_1252_keeps_its_pounds(tmp_path: Path, before: str, charset: str) -> None:
+    text = before + page([PROSE * 3 + "It cost £23,000 in all."]).decode().replace("utf-8", charset)
+    data = text.encode("utf-8" if charset == "utf-8" else "cp1252")
+    assert "It cost £23,000 in all." in read(tmp_path, "a.html", data).text
+
+
+def test_rows_and_cells_of_a_table_in_content_controls_are_read(tmp_path: Path) -> None:
+    def cell(text: str, properties: str = "") -> str:
+        return f"<w:tc><w:tcPr>{properties}</w:tcPr><w:p>{run_of(text)}</w:p></w:tc>"
+
+    def control(xml: str) -> str:
+        return f"<w:sdt><w:sdtContent>{xml}</w:sdtContent></w:sdt>"
+
+    rows = [
+        cell("Costs of the bridge", '<w:gridSpan w:val="3"/>'),
+        cell("1911", '<w:vMerge w:val="restart"/>') + cell("stone") + control(cell("40 crowns")),
+        cell("", "<w:vMerge/>") + cell("wood") + cell("9 crowns"),
+    ]
+    table = "".join(f"<w:tr>{row}</w:tr>" for row in rows) + control(f"<w:tr>{cell('Builder')}{cell('Lenz')}</w:tr>")
+    document = read(tmp_path, "a.docx", word_with(f"<w:tbl>{table}</w:tbl>"))
+    assert document.text.splitlines() == [
+        "Costs of the bridge", "1911 | stone | 40 crowns", "1911 | wood | 9 crowns", "Builder | Lenz"]  # fmt: skip
+
+
 # ---- bad input
 
 
@@ -237,7 +287,11 @@ def test_pipes_loops_and_changing_files_are_named_and_stop_nothing(
 class Site(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         pages = {"/page": ("text/html; charset=utf-8", page([PROSE * 3])), "/text": ("text/plain", PROSE.encode()),
-                 "/image": ("image/png", b"\x89PNG"), "/pdf": ("application/pdf", pdf([[PROSE]]))}  # fmt: skip
+                 "/image": ("image/png", b"\x89PNG"), "/pdf": ("application/pdf", pdf([[PROSE]])),
+                 "/russian": ("text/html; charset=windows-1251", page([PROSE * 3, RUSSIAN]).decode().encode("cp1251")),
+                 "/russian.txt": ('text/plain; charset="KOI8-R"', RUSSIAN.encode("koi8-r")),
+                 "/unnamed.txt": ("text/plain", RUSSIAN.encode("koi8-r")),
+                 "/misnamed.txt": ("text/plain; charset=utf-8", RUSSIAN.encode("koi8-r"))}  # fmt: skip
         if self.path in pages:
             self.answer(200, *pages[self.path])
         elif self.path == "/moved":
@@ -251,11 +305,21 @@ class Site(BaseHTTPRequestHandler):
         elif self.path == "/drip":
             self.send_response(200)
             self.end_headers()
+            self.drip()
+        elif self.path == "/headers":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            self.drip()
+        elif self.path == "/slow":
+            self.server.stopped.wait(0.1)  # type: ignore[attr-defined]
+            self.answer(302, "text/plain", b"", location="/slow")
+        else:
+            self.answer(404, "text/plain", b"")
+
+    def drip(self) -> None:
+        with suppress(ConnectionError):  # the reader has gone, as it should
             while not self.server.stopped.wait(0.05):  # type: ignore[attr-defined]
                 self.wfile.write(b"x")
                 self.wfile.flush()
-        else:
-            self.answer(404, "text/plain", b"")
 
     def answer(self, status: int, type_: str, body: bytes, location: str = "", encoding: str = "") -> None:
         self.send_response(status)
@@ -295,17 +359,24 @@ def test_a_web_page_is_read_by_what_it_is(site: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [("/none", "answers 404"), ("/image", "it is image/png"), ("/round", "leads on more than"),
-     ("/inside", "no web address"), ("/bomb", "larger than 20 MB")],
+     ("/inside", "no web address"), ("/bomb", "larger than 20 MB"), ("/unnamed.txt", "not UTF-8 .*; save the page"),
+     ("/misnamed.txt", "not UTF-8 .*; save the page")],
 )  # fmt: skip
 def test_what_the_web_gives_that_is_no_article(site: str, path: str, reason: str) -> None:
     with pytest.raises(SourceError, match=reason):
         sources.read(site + path, allow_private=True)
 
 
-def test_a_server_that_drips_for_ever_is_left(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", ["/russian", "/russian.txt"])
+def test_a_page_is_read_in_the_charset_that_its_server_names(site: str, path: str) -> None:
+    assert RUSSIAN.strip() in sources.read(site + path, allow_private=True).text
+
+
+@pytest.mark.parametrize("path", ["/drip", "/headers", "/slow"])
+def test_a_server_that_drips_or_leads_on_slowly_is_left(site: str, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setattr(fetch, "SECONDS", 0.3)
     with pytest.raises(SourceError, match="takes longer than"):
-        sources.read(site + "/drip", allow_private=True)
+        sources.read(site + path, allow_private=True)
 
 
 def test_a_server_that_never_answers_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

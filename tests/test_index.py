@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import filelock
 import pytest
 
-from index import Document, Index, IndexStateError, NotFoundError
+from index import Document, Index, IndexStateError, NotFoundError, SourceError, catalog
 from index.catalog import query_words
 from index.chunk import split
 from index.embed import HashEmbedder
@@ -129,6 +131,47 @@ def test_renamed_files_lose_no_text(
     assert consistent(index)
 
 
+@pytest.mark.parametrize("batch", [1, 512])
+def test_a_renamed_file_takes_the_place_of_its_old_name(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr("index.build.BATCH_CHUNKS", batch)
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    write(folder, old="The lamp was lit in 1771.", other="Other.")
+    index.add([folder])
+    old = {info.doc_id for info in index.documents() if info.source.endswith("old.txt")}
+    write(folder, new="The lamp was lit in 1771.", copy="The lamp was lit in 1771.", other="Other.")
+    report = index.add([folder])
+    assert (len(report.added), len(report.duplicates), set(report.removed)) == (1, 1, old)
+    assert texts_of(index) == {"copy.txt": "The lamp was lit in 1771.", "other.txt": "Other."}
+    write(folder, copy="The lamp was lit in 1773.", other="Other.")
+    assert len(index.add([folder]).replaced) == 1
+    assert sorted(texts_of(index).values()) == ["Other.", "The lamp was lit in 1773."]
+    assert consistent(index)
+
+
+def test_a_document_of_no_file_is_not_taken_for_one_whose_file_is_gone(index: Index) -> None:
+    index.add_documents([Document("a", "T", "The same text.", "/no/such/file.txt", "h")])
+    report = index.add_documents([Document("b", "T", "The same text.", "b", "h")])
+    assert (report.removed, len(report.duplicates)) == ((), 1)
+
+
+def test_a_path_that_cannot_be_looked_at_stops_nothing(index: Index, tmp_path: Path) -> None:
+    (tmp_path / "good.txt").write_text("Good text.")
+    report = index.add(["", "n" * 300, "a\0b.txt", "\ud800", tmp_path])
+    assert len(report.added) == 1
+    assert [failure.source for failure in report.failed] == ["", "n" * 300, "a\0b.txt", "\N{REPLACEMENT CHARACTER}"]
+
+
+@pytest.mark.parametrize(("text", "reason"), [("Half\0 a text.", "a NUL"), ("\ud800", "half of a surrogate")])
+def test_a_text_that_cannot_be_stored_is_refused_by_name(index: Index, text: str, reason: str) -> None:
+    with pytest.raises(SourceError, match=f"document 'wrong' .the source. holds {reason}"):
+        index.add_documents([Document("wrong", "T", text, "the source", "h")])
+    assert index.documents() == []
+    assert len(index.add_documents([Document("right", "T", "A text.", "s", "h")]).added) == 1
+
+
 def test_a_file_named_twice_is_added_once_and_no_duplicate(index: Index, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("Text.")
@@ -155,6 +198,15 @@ def test_unknown_and_ambiguous_ids(index: Index) -> None:
             index.document(wrong)
     with pytest.raises(NotFoundError):
         index.remove("xyz")
+
+
+def test_only_a_whole_id_removes(index: Index) -> None:
+    index.add_documents([Document(id_, "T", f"Text {id_}.", id_, id_) for id_ in ("1", "12")])
+    assert index.remove("1").removed == ("1",)
+    with pytest.raises(NotFoundError, match="no document has just the id '1'"):
+        index.remove("1")
+    assert [info.doc_id for info in index.documents()] == ["12"]
+    assert index.document("1").id == "12"
 
 
 def test_an_error_in_the_middle_leaves_the_old_version(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,6 +267,51 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "broken" / "catalog.sqlite3").write_bytes(b"not a database at all, but long enough to be one" * 100)
     with pytest.raises(IndexStateError, match="damaged"):
         Index.open(tmp_path / "broken")
+
+
+def test_a_catalog_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch, pytest.raises(IndexStateError):
+        patch.setattr("index.catalog._SCHEMA", catalog._SCHEMA + "INSERT INTO nowhere VALUES (1);")  # as on a full disk
+        Index.open(tmp_path, embedder=HashEmbedder())
+    with closing(sqlite3.connect(tmp_path / "catalog.sqlite3")) as database:
+        assert database.execute("SELECT name FROM sqlite_master").fetchall() == []
+
+
+def test_what_a_catalog_lacks_is_made_when_it_is_opened(tmp_path: Path) -> None:
+    Index.open(tmp_path, embedder=HashEmbedder()).close()
+    with closing(sqlite3.connect(tmp_path / "catalog.sqlite3")) as database:
+        database.executescript("DROP TRIGGER chunk_in; DROP TRIGGER chunk_out; DROP TABLE words;")
+    with Index.open(tmp_path, embedder=HashEmbedder()) as index:
+        index.add_documents([Document("a", "T", "The lamp is lit.", "s", "h")])
+        assert len(index.catalog.search(["lamp"], 5)) == 1
+        assert index.doctor().ok
+
+
+def test_a_folder_named_by_the_working_folder_or_the_home_stays_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with Index.open("own", embedder=HashEmbedder()) as index:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        index.add([SEED])
+        assert consistent(index)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    with Index.open("~/own", embedder=HashEmbedder()) as index:
+        assert index.folder == tmp_path / "own"
+        assert len(index.documents()) == 1
+    with pytest.raises(IndexStateError, match="index folder cannot be made"):
+        Index.open("~no-such-user/own", embedder=HashEmbedder())
+
+
+@pytest.mark.parametrize("name", ["writer.lock", "writer.json"])
+def test_a_lock_that_cannot_be_taken_or_signed_is_a_clear_error(index: Index, name: str) -> None:
+    (index.folder / name).mkdir()
+    with pytest.raises(IndexStateError, match=rf"{name}: writing cannot begin.*try again"):
+        index.add([SEED])
+    (index.folder / name).rmdir()
+    assert len(index.add([SEED]).added) == 1
 
 
 FULL_DISK = """

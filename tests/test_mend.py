@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -117,6 +118,91 @@ def test_a_word_index_and_offsets_that_do_not_agree_are_mended(folder: Path) -> 
             index.catalog._db.execute('UPDATE chunks SET "start" = "start" + 1 WHERE doc_id = \'d005\'')
         assert kinds(index) >= {"word_index", "offsets"}
         assert index.doctor(full=True, repair=True).ok
+
+
+def test_a_damaged_text_is_replaced_when_its_source_is_added_again(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The lamp of Ostend was lit in 1771.")
+    with Index.open(tmp_path / "index", HashEmbedder()) as index:
+        index.add([tmp_path / "a.txt"])
+        index.catalog._db.execute("UPDATE documents SET text = replace(text, '1771', '1773')")
+        report = index.doctor(full=True, repair=True)
+        assert report.ok
+        assert f"may be damaged: add {tmp_path / 'a.txt'} again" in " ".join(report.repaired)
+        assert np.allclose(own_vectors(index), HashEmbedder().embed(["The lamp of Ostend was lit in 1773."]), atol=1e-3)
+        assert len(index.add([tmp_path / "a.txt"]).replaced) == 1
+        assert retrieve("lamp", 1, index)[0].text == "The lamp of Ostend was lit in 1771."
+        assert np.allclose(own_vectors(index), HashEmbedder().embed(["The lamp of Ostend was lit in 1771."]), atol=1e-3)
+
+
+def own_vectors(index: Index) -> Vectors:
+    """Those in Chroma, not the catalog's."""
+    store = index.vectors
+    assert isinstance(store, ChromaStore)
+    return np.asarray(store._collection.get(include=["embeddings"])["embeddings"], np.float32)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE documents SET pages = zeroblob(9)", "UPDATE chunks SET headings = zeroblob(9)",
+     "UPDATE chunks SET pages = '[1]'", "UPDATE chunks SET vectors = zeroblob(3)", "DELETE FROM state"],
+)  # fmt: skip
+def test_a_row_that_was_overwritten_is_a_clear_error(folder: Path, damage: str) -> None:
+    with reopened(folder) as index:
+        index.catalog._db.execute(damage)
+        with pytest.raises(IndexStateError, match=r"the file is damaged.*move the folder away"):
+            index.document("d001")
+            retrieve("harbour", 1, index)
+        with pytest.raises(IndexStateError, match="the file is damaged"):
+            index.doctor()
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_an_index_that_is_replaced_on_disk_is_noticed(folder: Path, anew: bool) -> None:
+    with reopened(folder) as reader:
+        assert retrieve("harbour", 1, reader)
+        shutil.rmtree(folder)
+        if anew:
+            reopened(folder).close()
+        for use in (lambda: retrieve("harbour", 1, reader), lambda: reader.add([SEED]), lambda: reader.remove("d001")):
+            with pytest.raises(IndexStateError, match="replaced or removed on disk; start Footnote again"):
+                use()
+
+
+def test_the_doctor_looks_again_when_another_process_wrote_meanwhile(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    ids = ChromaStore.ids
+
+    def removed_meanwhile(self: ChromaStore) -> set[str]:
+        if not looks:
+            looks.append(1)
+            other.remove("d003")
+        return ids(self)
+
+    with reopened(folder) as index, reopened(folder) as other:
+        assert index.vectors.count() == other.vectors.count() == 12
+        monkeypatch.setattr(ChromaStore, "ids", removed_meanwhile)
+        report = index.doctor(full=True)
+        assert (report.problems, report.documents, looks) == ((), 11, [1])
+
+
+def test_beside_a_writer_the_doctor_raises_no_alarm(folder: Path) -> None:
+    with reopened(folder) as index, reopened(folder) as other, other.writing():
+        with other.catalog.transaction():
+            other.catalog.note(["under-way"])
+        other.vectors.add(["under-way"], np.eye(1, 64, dtype=np.float32))
+        (problem,) = index.doctor().problems
+        assert problem.kind == "journal"
+        assert problem.detail.startswith("another process is writing")
+
+
+def test_old_vectors_that_stayed_are_swept_by_the_next_rebuild(folder: Path) -> None:
+    for name in ("chroma-7", "chroma-backup"):
+        (folder / name).mkdir()
+    with reopened(folder) as index:
+        index.rebuild()
+        assert sorted(path.name for path in folder.glob("chroma-*")) == ["chroma-1", "chroma-backup"]
 
 
 @pytest.mark.parametrize("how", ["deleted", "truncated", "noise"])

@@ -84,6 +84,13 @@ def test_answers_in_two_places_are_both_quoted_and_one_said_twice_is_not() -> No
     assert [q.short for q in read("What fell?", places, Fixed(Rain=2.0, Snow=0.5), FIT).quotes] == ["Rain"]
 
 
+def test_a_question_for_yes_or_no_is_answered_by_what_denies_it_too() -> None:
+    places = [passage("He concluded that Rain heals."), passage("No, Snow does not.", start=300)]
+    scores = Fixed(Rain=2.0, Snow=0.5)
+    assert [q.short for q in read("Does it heal?", places, scores, FIT).quotes] == ["Rain", "Snow"]
+    assert [q.short for q in read("What heals?", places, scores, FIT).quotes] == ["Rain"]
+
+
 def test_no_more_quotes_than_a_reader_wants() -> None:
     words = ("Rain", "Snow", "Hail", "Sleet", "Ash")
     places = [passage(f"{word} fell.", start=at * 100) for at, word in enumerate(words)]

@@ -80,6 +80,8 @@ def test_a_sidecar_that_cannot_be_stored_or_read_stops_nothing(tmp_path: Path) -
         ("a.txt", b"\xff\xfeT\0", "UTF-16"),
         ("a.txt", b"GIF89a\0\0", "binary"),
         ("a.odt", b"PK", "not a format"),
+        ("a b.txt", b"caf\xe9", r"iconv -f LATIN1 -t UTF-8 '/.*/a b\.txt' > NEW\.txt"),
+        ("a b.txt", b"\xff\xfeT\0", r"iconv -f UTF-16 -t UTF-8 '/.*/a b\.txt' > NEW\.txt"),
     ],
 )
 def test_what_is_no_text_is_refused_with_the_reason(tmp_path: Path, name: str, data: bytes, reason: str) -> None:
@@ -88,8 +90,9 @@ def test_what_is_no_text_is_refused_with_the_reason(tmp_path: Path, name: str, d
 
 
 def test_missing_and_oversized_files_and_a_broken_sidecar(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no such file"):
-        read(tmp_path / "none.txt")
+    for name in ("none.txt", "none", "none.txt/a.txt"):
+        with pytest.raises(SourceError, match="no such file"):
+            read(tmp_path / name)
     with (tmp_path / "big.txt").open("wb") as handle:
         handle.truncate(MAX_BYTES + 1)
     with pytest.raises(SourceError, match="larger than 50 MB"):
@@ -117,3 +120,23 @@ def test_folders_are_walked_in_order_without_hidden_files_and_without_loops(tmp_
     found = [str(path.relative_to(tmp_path)) for path in files([tmp_path])]
     assert found == ["a.txt", "b.md", "sub/c.TXT"]
     assert list(files([tmp_path / "x.png"])) == [tmp_path / "x.png"]
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("", "no path given"), ("a\0.txt", "no file can have this name"), ("\ud800", "no file can have this name"),
+     ("n" * 300 + ".txt", "could not be read .*too long")],
+)  # fmt: skip
+def test_a_path_that_cannot_be_looked_at_is_an_error_of_its_own(path: str, reason: str) -> None:
+    (found,) = files([path])
+    with pytest.raises(SourceError, match=reason):
+        read(found)
+
+
+def test_a_name_too_long_for_a_sidecar_has_none(tmp_path: Path) -> None:
+    assert read(write(tmp_path / ("n" * 250 + ".txt"), "Text.")).text == "Text."
+
+
+def test_a_sidecar_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    write(tmp_path / "a.meta.json", b'\xef\xbb\xbf{"title": "Other"}')
+    assert read(write(tmp_path / "a.txt", "Text.")).title == "Other"

@@ -17,7 +17,7 @@ import pytest
 
 from index.types import FootnoteError
 from rag.types import Event, ModelError, Sentence
-from tests.browser import LAMPS, FakeAssistant, make_document, serving
+from tests.browser import LAMPS, LONGEST, FakeAssistant, make_document, serving
 from tests.conftest import SEED
 from ui import app
 from ui.render import Turn
@@ -46,10 +46,22 @@ def test_events_carry_the_current_turn_only() -> None:
 
 
 def test_an_error_ends_the_turn_in_words_and_the_conversation_goes_on() -> None:
-    turns, shown = asked(FakeAssistant(), "  ", [])
-    assert turns[0].error and "The question is empty" in shown[-1]
+    turns, shown = asked(FakeAssistant(), "x" * (LONGEST + 1), [])
+    assert turns[0].error and "The question is too long" in shown[-1]
     turns, _ = asked(FakeAssistant(), "1856?", turns)
     assert len(turns) == 2 and turns[1].answer
+
+
+def test_an_empty_question_makes_no_turn() -> None:
+    assert list(app._ask(FakeAssistant(), " \n", [])) == []
+
+
+def test_a_follow_up_on_a_conversation_that_is_gone_is_refused_and_the_next_question_is_answered() -> None:
+    assistant = FakeAssistant()
+    (turns, log, shown), *more = app._ask(assistant, "And 1914?", [], 2)
+    assert not more and not assistant.questions
+    assert log == "" and app.GONE in shown and turns[0].error == app.GONE
+    assert list(app._ask(assistant, "What of 1914?", turns, 1))[-1][0][1].answer
 
 
 class Broken(FakeAssistant):
@@ -72,7 +84,8 @@ def test_what_was_said_before_an_error_is_not_taken_for_an_answer() -> None:
 def test_a_fault_of_ours_is_shown_and_raised() -> None:
     steps = app._ask(Broken(ZeroDivisionError("secret detail")), "1856?", [])
     next(steps), next(steps)
-    shown = next(steps)[2]
+    turns, _, shown = next(steps)
+    assert len(turns) == 1, "the page shows it, so it is a turn"
     assert "Footnote failed (ZeroDivisionError)" in shown and "secret detail" not in shown
     with pytest.raises(ZeroDivisionError):
         next(steps)
@@ -81,6 +94,19 @@ def test_a_fault_of_ours_is_shown_and_raised() -> None:
 def test_a_place_in_a_removed_article_is_a_notice() -> None:
     shown = app._open(FakeAssistant().index, {"doc": "gone", "start": "0", "end": "1", "quote": "x"})
     assert "No document gone" in shown and "<mark" not in shown
+
+
+@pytest.mark.parametrize(
+    "made_up",
+    [
+        {"quote": "x"},
+        {"start": "abc", "end": "1", "quote": "x"},
+        {"start": None, "end": [], "quote": 5},
+    ],
+)
+def test_a_click_that_the_page_never_sends_is_refused(made_up: dict[str, Any]) -> None:
+    shown = app._open(FakeAssistant().index, {"doc": "lamps", **made_up})
+    assert app.UNCLEAR in shown and "<mark" not in shown
 
 
 def test_one_article_lies_open_and_several_are_listed() -> None:
@@ -92,6 +118,10 @@ def test_one_article_lies_open_and_several_are_listed() -> None:
 
 async def page() -> gr.Blocks:
     return app.build(FakeAssistant())
+
+
+def test_conversations_that_are_kept_are_bounded() -> None:
+    assert asyncio.run(page()).state_session_capacity == app.KEPT
 
 
 def test_no_endpoint_is_public() -> None:
@@ -156,8 +186,8 @@ def test_it_says_when_it_is_ready_and_stops_in_silence_though_a_page_is_open() -
         assert process.stdout
         ready = re.match(r"Footnote is open at (http://127.0.0.1:\d+) ", process.stdout.readline().decode())
         assert ready and httpx.get(ready[1]).status_code == 200
-        with httpx.stream("GET", f"{ready[1]}/gradio_api/heartbeat/page") as kept_open:
-            assert next(kept_open.iter_lines()) == "data: ALIVE"
+        with httpx.Client() as kept_open:
+            assert kept_open.get(f"{ready[1]}/gradio_api/heartbeat/page").status_code == 204, "no stream for each page"
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=15)
     assert (process.returncode, errors.decode()) == (0, "")

@@ -133,6 +133,23 @@ def test_the_article_is_whole_and_the_mark_exact(text: str, data: st.DataObject)
     assert text in page.text
 
 
+@pytest.mark.parametrize(("text", "breaks"), [("a\rb\rc", 2), ("a\r\nb\r\n", 0), ("a\r", 1), ("a\r\r\nb", 1)])
+def test_a_lone_carriage_return_ends_a_line_wherever_the_mark_is_cut(text: str, breaks: int) -> None:
+    for at in range(len(text)):
+        page = Page(render.article([], make_document("d", "T", text), Place(at, at + 1, text[at])))
+        assert len(page.all("br")) == breaks and page.marks == text[at] and text in page.text
+
+
+def test_a_footnote_number_stays_with_the_last_word_of_its_sentence() -> None:
+    assert render.sentence("It went out. [1]", [CITED]).startswith('It went <span class="last">out.<sup>')
+    address = "https://a.example/" + "x" * 40
+    assert not Page(render.sentence(f"See {address} [1]", [CITED])).all("span", "last"), "a long one can break"
+
+
+def test_an_article_can_be_reached_and_scrolled_by_keyboard() -> None:
+    assert Page(render.article(SHELF, LAMPS)).all("article")[0]["tabindex"] == "0"
+
+
 def test_a_place_whose_words_have_changed_is_not_marked() -> None:
     page = Page(render.article(SHELF, LAMPS, Place(START, START + len(QUOTE), "Other words")))
     assert not page.all("mark") and "has changed since the answer was given" in page.text

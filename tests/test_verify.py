@@ -76,6 +76,11 @@ def test_names_that_stand_nowhere() -> None:
     assert invented_names("Macron came.", [SOURCE]) == []  # the first word of a sentence is capitalised anyway
 
 
+def test_a_name_is_the_same_with_and_without_its_possessive() -> None:
+    assert invented_names("They met Iran's and NATO’s men, and Bush.", ["Iran’s letter to Bush's men at NATO"]) == []
+    assert invented_names("They met Oman's men of the U.S. navy.", ["Iran’s letter to the US"]) == ["Oman's"]
+
+
 def test_a_number_that_the_source_lacks_fails_a_claim_however_sure_the_model_is() -> None:
     weights = {"bias": 0.0, "model": 1.0}
     assert supported(features("It carries 12,000 cars.", SOURCE, 0.99, 0.99), weights) == pytest.approx(0.99)

@@ -12,7 +12,6 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,7 +22,6 @@ os.environ["GRADIO_RUN_HISTORY"] = "False"
 
 import gradio as gr
 from fastapi import FastAPI
-from starlette.routing import Mount
 
 from index.types import Document, DocumentInfo, FootnoteError
 from rag.types import Event
@@ -35,6 +33,13 @@ STATIC = Path(__file__).parent / "static"
 
 # Visitors that are answered at the same time; a further one waits. Two cores gain nothing from more.
 AT_ONCE = 4
+
+# Conversations that are kept; a further visitor ends the one that rested longest, and its page is told so. Gradio
+# keeps a visitor's last article too, which may be megabytes.
+KEPT = 200
+
+GONE = "Footnote was started anew and this conversation is gone: ask the whole question."
+UNCLEAR = "This click does not name a place in an article. Reload the page and click again."
 
 # Questions to start from, by the sha256 of the file they are about: the article that comes with the project.
 EXAMPLES = {
@@ -81,6 +86,7 @@ class _Parts:
 def build(assistant: Answers, examples: Sequence[str] = ()) -> gr.Blocks:
     """The page. `examples` are questions offered before the first one is asked."""
     with gr.Blocks(title="Footnote", analytics_enabled=False, fill_width=True) as page:
+        page.state_session_capacity = KEPT
         _wire(assistant, examples, page, _layout(examples))
     return page
 
@@ -97,6 +103,7 @@ def _layout(examples: Sequence[str]) -> _Parts:
             head = part("head", render.head())
             with gr.Column(elem_id="pages"):
                 log, current = part("log", render.welcome(examples)), part("current")
+            part("waiting", render.waiting())
             box = gr.Textbox(
                 placeholder="Ask your articles", label="Your question", show_label=False, container=False,
                 lines=1, max_lines=5, submit_btn="Ask", autofocus=True, elem_id="box",
@@ -109,49 +116,63 @@ def _layout(examples: Sequence[str]) -> _Parts:
 def _wire(assistant: Answers, examples: Sequence[str], page: gr.Blocks, parts: _Parts) -> None:
     """What each event of the page does. All of it is the page's own: no endpoint is public."""
 
-    def ask(question: str, before: list[Turn]) -> Iterator[Any]:
-        yield from _ask(assistant, question, before)
-
-    def ask_example(before: list[Turn], event: gr.EventData) -> Iterator[Any]:
-        yield from _ask(assistant, str(event.question), before)
+    def ask(before: list[Turn], event: gr.EventData) -> Iterator[Any]:
+        told = _told(event)
+        yield from _ask(assistant, str(told.get("question", "")), before, told.get("shown"))
 
     def open_place(event: gr.EventData) -> str:
-        return _open(assistant.index, event._data)
+        return _open(assistant.index, _told(event))
 
-    def begin() -> tuple[list[Turn], str, str, str]:
-        return [], render.welcome(examples), "", ""
+    def begin() -> tuple[list[Turn], str, str]:
+        return [], render.welcome(examples), ""
 
-    growing = [parts.turns, parts.log, parts.current, parts.box]
-    own: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    # always_last: a question that is asked during an answer is asked when that one has ended.
-    queued = own | {"trigger_mode": "always_last", "concurrency_id": "ask", "concurrency_limit": AT_ONCE}
-    parts.box.submit(ask, [parts.box, parts.turns], growing, **queued)
-    parts.log.select(ask_example, parts.turns, growing, **queued)
-    parts.head.clear(begin, None, growing, queue=False, **own)
+    growing = [parts.turns, parts.log, parts.current]
+    # multiple: Gradio otherwise drops what is clicked before the answer to the last click is there.
+    own: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
+    at_once = own | {"queue": False}
+    # The page empties the box at once and asks one question after the other: chat.js.
+    parts.box.submit(None, parts.box, parts.box, js="(question) => document.body.take(question)")
+    asked = parts.current.select(ask, parts.turns, growing, concurrency_limit=AT_ONCE, **own)
+    for ended in (asked.then, asked.failure):
+        ended(None, None, None, js="() => document.body.ended()")
+    parts.head.clear(begin, None, growing, **at_once)
     for part in (parts.log, parts.current, parts.article):
-        part.click(open_place, None, parts.article, queue=False, **own)
-    page.load(lambda: _open(assistant.index, {}), None, parts.article, queue=False, **own)
+        part.click(open_place, None, parts.article, **at_once)
+    page.load(lambda: _open(assistant.index, {}), None, parts.article, **at_once)
+    page.load(None, None, parts.box, js="() => document.body.begin()")
 
 
-def _ask(assistant: Answers, question: str, before: list[Turn]) -> Iterator[tuple[Any, Any, str, Any]]:
-    """Values of (turns, log, current, box) as an answer grows.
+def _told(event: gr.EventData) -> dict[str, Any]:
+    """What the page says with an event; nothing where somebody else made it up."""
+    return event._data if isinstance(event._data, dict) else {}
 
-    The finished turns are sent once; each further event carries the current turn alone.
+
+def _ask(assistant: Answers, question: str, before: list[Turn], shown: object = 0) -> Iterator[tuple[Any, Any, str]]:
+    """Values of (turns, log, current) as an answer grows; `shown` is the number of turns that the page shows.
+
+    The finished turns are sent once; each further event carries the current turn alone. Where the page shows more
+    turns than there are, the server has lost them, and a follow-up would be answered about something else.
     """
-    same = gr.skip()
-    turn = Turn(question)
-    yield same, render.log(before), render.turn(turn), ""
+    same, turn = gr.skip(), Turn(question)
+    if not question.strip():
+        return
+    if isinstance(shown, int) and shown > len(before):
+        turn = replace(turn, error=GONE)
+        yield [turn], "", render.turn(turn)
+        return
+    yield same, render.log(before), render.turn(turn)
     try:
         for event in assistant.stream(question, _history(before)):
             turn = turn.after(event)
-            yield same, same, render.turn(turn), same
+            yield same, same, render.turn(turn)
     except FootnoteError as exc:
         turn = replace(turn, error=str(exc))
     except Exception as exc:  # a fault of ours must end the turn where the reader sees it, not hang it
         text = f"Footnote failed ({type(exc).__name__}). The terminal it runs in shows the details."
-        yield same, same, render.turn(replace(turn, error=text)), same
+        turn = replace(turn, error=text)
+        yield [*before, turn], same, render.turn(turn)
         raise
-    yield [*before, turn], same, render.turn(turn), same
+    yield [*before, turn], same, render.turn(turn)
 
 
 def _history(turns: Sequence[Turn]) -> list[tuple[str, str]]:
@@ -164,16 +185,24 @@ def _open(index: Shelf, place: dict[str, Any]) -> str:
     That is the only article, or the list where there are several.
     """
     documents: list[DocumentInfo] = []
+    asked = " ".join(str(place.get(key, "")) for key in ("doc", "start", "end"))
     try:
         documents = index.documents()
         doc_id = place.get("doc") or (documents[0].doc_id if len(documents) == 1 else "")
         document = index.document(str(doc_id)) if doc_id else None
+        return render.article(documents, document, _place(place), asked=asked)
     except FootnoteError as exc:
-        return render.article(documents, notice=str(exc))
+        return render.article(documents, notice=str(exc), asked=asked)
+
+
+def _place(place: dict[str, Any]) -> Place | None:
+    """The span of a click, None for the whole article. Raises FootnoteError for what the page never sends."""
     if "quote" not in place:
-        return render.article(documents, document)
-    span = Place(int(place["start"]), int(place["end"]), str(place["quote"]), place.get("cited") != "0")
-    return render.article(documents, document, span)
+        return None
+    try:
+        return Place(int(place["start"]), int(place["end"]), str(place["quote"]), place.get("cited") != "0")
+    except (KeyError, TypeError, ValueError) as exc:
+        raise FootnoteError(UNCLEAR) from exc
 
 
 def suggestions(index: Shelf) -> list[str]:
@@ -182,10 +211,7 @@ def suggestions(index: Shelf) -> list[str]:
 
 
 def web(assistant: Answers, host: str = "127.0.0.1", examples: Sequence[str] | None = None) -> FastAPI:
-    """The page as an ASGI application, to be served at `host`; `examples` are by default the `suggestions`.
-
-    Its `state.stop()` ends the streams that Gradio keeps open to every page.
-    """
+    """The page as an ASGI application, to be served at `host`; `examples` are by default the `suggestions`."""
     app = FastAPI(title="Footnote", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, hosts=LOOPBACK if host in LOOPBACK else None)
     style = (STATIC / "chat.css").read_text(encoding="utf-8")
@@ -201,14 +227,7 @@ def web(assistant: Answers, host: str = "127.0.0.1", examples: Sequence[str] | N
         theme=gr.themes.Base(font=FONTS),
         head=f"<style>{style}</style>",  # not css=, which rewrites selectors and so their precedence
     )
-    app.state.stop = partial(_close_streams, app)
     return app
-
-
-def _close_streams(app: FastAPI) -> None:
-    for route in app.routes:
-        if isinstance(route, Mount) and isinstance(route.app, gr.routes.App):
-            route.app.stop_event.set()
 
 
 async def serve(
@@ -219,7 +238,7 @@ async def serve(
     if host not in LOOPBACK:
         print("Whoever can reach this machine's port can read the articles and ask them.", flush=True)
     app = web(assistant, host, examples)
-    await Server(app, url, app.state.stop, open_browser).serve(sockets=[sock])
+    await Server(app, url, open_browser).serve(sockets=[sock])
 
 
 def launch(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -45,7 +46,13 @@ LlmOption = Annotated[
         "[default: $FOOTNOTE_LLM, else none]",
     ),
 ]
+INTERRUPTED = 130  # the exit code that typer gives after Ctrl-C
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output")]
+HostOption = Annotated[
+    str, typer.Option(help="Address to listen on; another one than 127.0.0.1 opens it to the network")
+]
+PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port of the page")]
 TopOption = Annotated[int, typer.Option("--top-k", min=1, max=100, help="How many passages")]
 
 
@@ -141,10 +148,8 @@ def ask(question: str, index: IndexOption = None, llm: LlmOption = None, as_json
 def chat(
     index: IndexOption = None,
     llm: LlmOption = None,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; another one than 127.0.0.1 opens it to the network")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page")] = 7860,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 7860,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser")] = False,
 ) -> None:
     """Open the chat in the browser: http://127.0.0.1:7860."""
@@ -153,6 +158,13 @@ def chat(
     with _assistant(index, llm) as assistant:
         threading.Thread(target=assistant.warm, daemon=True).start()  # the first question need not wait for torch
         launch(assistant, host=host, port=port, open_browser=browser)
+
+
+@app.command()
+def serve(index: IndexOption = None, llm: LlmOption = None, host: HostOption = "127.0.0.1", port: PortOption = 7860
+          ) -> None:  # fmt: skip
+    """Serve the chat without opening a browser, for others or behind a web server of yours."""
+    chat(index, llm, host, port)
 
 
 @app.command()
@@ -176,7 +188,8 @@ def doctor(
             print(f"repaired: {line}")
         for problem in report.problems:
             print(f"{problem.kind}: {problem.detail}")
-        print("all is well" if report.ok else "run: footnote doctor --repair")
+        well = "all is well" if report.documents else "the index is empty; add articles: footnote add PATH"
+        print(well if report.ok else "run: footnote doctor --repair")
     if not report.ok:
         raise typer.Exit(1)
 
@@ -297,10 +310,20 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a terminal without “ or … shows a question mark, not a traceback
             stream.reconfigure(errors="replace")
     try:
-        app()
-    except KeyboardInterrupt:
-        _say("footnote: interrupted")
-        raise SystemExit(130) from None
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except SystemExit as exc:
+        if exc.code == INTERRUPTED:
+            _say("footnote: interrupted")
+        raise
+    except (OSError, UnicodeError) as exc:
+        # What was not written would be tried again at exit, and fail with a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(exc, BrokenPipeError):
+            _say(f"footnote: {exc}")
+        raise SystemExit(1) from None
     except Exception as exc:
         # Any, to import the errors' module only when there is one: help must not wait for numpy.
         from index.types import FootnoteError

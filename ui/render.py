@@ -20,9 +20,13 @@ SHOWN_QUESTION = 2_000
 # A nearest passage is shown up to here; the whole of it is one click away, in its article.
 SHOWN_PASSAGE = 240
 
+# A last word up to here stays on a line with its footnote numbers; a longer one (an address) must be able to break.
+LONGEST_KEPT = 24
+
 _GAP = re.compile(r"\n[^\S\n]*\n\s*")
 _MARKERS = re.compile(r"(?:\s*\[\d{1,4}\])*\s*\Z")
 _MARKER = re.compile(r"\[(\d{1,4})\]")
+_LONE_CR = re.compile(r"&#13;(?!\n)")
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,11 @@ def welcome(examples: Sequence[str]) -> str:
     )
 
 
+def waiting() -> str:
+    """Where the page lists the questions that wait for the end of an answer."""
+    return '<ul class="waiting" aria-label="Questions that wait"></ul>'
+
+
 def log(turns: Sequence[Turn]) -> str:
     """The finished turns of a conversation that has begun."""
     return "".join(map(turn, turns))
@@ -141,10 +150,16 @@ def sentence(text: str, citations: Sequence[Citation]) -> str:
     markers = _MARKERS.search(text)
     cut = markers.start() if markers else len(text)
     by_number = {c.marker: c for c in citations}
-    return escape(text[:cut].strip()) + "".join(
+    numbers = "".join(
         _number(by_number[int(m[1])]) if int(m[1]) in by_number else f" {escape(m[0])}"
         for m in _MARKER.finditer(text, cut)
     )
+    words = text[:cut].strip()
+    start, space, last = words.rpartition(" ")
+    if not numbers:
+        return escape(words)
+    css = "last" if len(last) <= LONGEST_KEPT else "long"
+    return f'{escape(start + space)}<span class="{css}">{escape(last)}{numbers}</span>'
 
 
 def where(c: Citation) -> str:
@@ -220,16 +235,17 @@ def article(
     document: Document | None = None,
     place: Place | None = None,
     notice: str | None = None,
+    asked: str = "",
 ) -> str:
     """The list of articles and, under it, the chosen one with its place marked.
 
     The marks' text, joined, is `document.text[place.start:place.end]`. Where that is not the place's quote,
-    nothing is marked and a notice says so.
+    nothing is marked and a notice says so. `asked` goes back to the page, which knows by it what this is a reply to.
     """
     if document and place and document.text[place.start : place.end] != place.quote:
         place, notice = None, "This article has changed since the answer was given. Ask again to see the place."
     said = f'<p class="error" role="alert">{escape(notice)}</p>' if notice else ""
-    shelf = _shelf(documents, document.id if document else "")
+    shelf = _shelf(documents, document.id if document else "", asked)
     if document:
         return shelf + said + _document(document, place)
     return shelf + (said or _none_open(documents))
@@ -241,11 +257,11 @@ def _none_open(documents: Sequence[DocumentInfo]) -> str:
     return '<p class="aside">There are no articles yet. Add some with <code>footnote add PATH</code>.</p>'
 
 
-def _shelf(documents: Sequence[DocumentInfo], chosen: str) -> str:
+def _shelf(documents: Sequence[DocumentInfo], chosen: str, asked: str) -> str:
     options = "".join(f'<option value="{escape(d.doc_id)}">{escape(d.title or d.source)}</option>' for d in documents)
     return (
-        '<div class="shelf"><button type="button" class="narrow" data-back>Back to the answer</button>'
-        f'<label><span>Articles</span><select data-chosen="{escape(chosen)}">'
+        '<div class="shelf"><button type="button" class="narrow" data-back>Back</button>'
+        f'<label><span>Articles</span><select data-chosen="{escape(chosen)}" data-asked="{escape(asked)}">'
         f'<option value="" disabled>{len(documents)} to choose from</option>{options}</select></label></div>'
     )
 
@@ -253,7 +269,7 @@ def _shelf(documents: Sequence[DocumentInfo], chosen: str) -> str:
 def _document(document: Document, place: Place | None) -> str:
     known = " · ".join(escape(part) for part in (document.author, document.published) if part)
     return (
-        f'<article class="document" tabindex="-1" aria-label="{escape(document.title)}">'
+        f'<article class="document" tabindex="0" aria-label="{escape(document.title)}">'
         f'<h2 dir="auto">{escape(document.title)}</h2>'
         f'<p class="source">{f"{known} · " if known else ""}{_source(document.source)}</p>'
         f'<div class="text">{_paragraphs(document.text, place)}</div></article>'
@@ -282,7 +298,13 @@ def _paragraphs(text: str, place: Place | None) -> str:
 def _marked(text: str, start: int, end: int, place: Place | None) -> str:
     low, high = (max(start, place.start), min(end, place.end)) if place else (end, end)
     if not place or low >= high:
-        return escape(text[start:end])
+        return _lines(text, start, end)
     css = "cited" if place.cited else "near"
-    mark = f'<mark class="{css}">{escape(text[low:high])}</mark>'
-    return escape(text[start:low]) + mark + escape(text[high:end])
+    mark = f'<mark class="{css}">{_lines(text, low, high)}</mark>'
+    return _lines(text, start, low) + mark + _lines(text, high, end)
+
+
+def _lines(text: str, start: int, end: int) -> str:
+    """A part of an article as HTML. Browsers show no carriage return: one that ends a line alone gets a break."""
+    shown = _LONE_CR.sub("&#13;<br>", escape(text[start:end]))
+    return shown.removesuffix("<br>") if text.startswith("\n", end) else shown

@@ -5,12 +5,11 @@ from __future__ import annotations
 import errno
 import socket
 import webbrowser
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from index.types import FootnoteError
@@ -24,6 +23,9 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+# Gradio wants a stream to each open page, and a browser opens six connections to a host: the sixth page would freeze
+# all of them. "No content" tells the page not to try again.
+HEARTBEAT = "/gradio_api/heartbeat/"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 # An answer that a model is still writing is not waited for longer when the server is stopped.
@@ -49,6 +51,8 @@ class Guard:
         refusal = self._refusal(scope) if scope["type"] == "http" else ""
         if refusal:
             await PlainTextResponse(refusal, 421)(scope, receive, send)
+        elif HEARTBEAT in scope.get("path", ""):
+            await Response(status_code=204)(scope, receive, send_with)
         else:
             await self.app(scope, receive, send_with)
 
@@ -95,21 +99,17 @@ def _no_port(host: str, port: int, exc: OSError | OverflowError) -> str:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that says when the page can be opened; `stop` is called first when it ends, to close what stays open."""
+    """Uvicorn that says when the page can be opened."""
 
-    def __init__(self, app: ASGIApp, url: str, stop: Callable[[], None], open_browser: bool = False) -> None:
+    def __init__(self, app: ASGIApp, url: str, open_browser: bool = False) -> None:
         super().__init__(uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=STOP_SECONDS))
-        self.url, self.stop, self.open_browser = url, stop, open_browser
+        self.url, self.open_browser = url, open_browser
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         print(f"Footnote is open at {self.url} (Ctrl-C stops it)", flush=True)
         if self.open_browser:
             webbrowser.open(self.url)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.stop()
-        await super().shutdown(sockets=sockets)
 
 
 def address(sock: socket.socket) -> tuple[str, str]:

@@ -37,10 +37,11 @@ from rag.verify import features, model_support, names_of, numbers_of, supported
 
 SUPPORT_FIT_FEATURES = ("model", "whole", "names", "words", "negation")
 CONFIDENCE_FEATURES = ("reader", "dense", "sentence")
-# The confidence is calibrated, so that one half is the natural place. At 0.40 six more of seed.jsonl's 47 are answered
-# and one fewer of its 27 refused, as at 0.35 (docs/log.md).
-ANSWER_AT = 0.40
-SURE_AT = 0.6  # from 0.6 to 0.9 as many answers are right as with all passages read; at 0.6 least is read
+# The confidence is calibrated, so that one half is the natural place. On seed.jsonl, 43 of 47 are answered and 22 of 27
+# refused at 0.30 and 0.35, 41 and 23 from 0.40 to 0.50: the most right decisions, and of equals the most careful
+# (docs/log.md).
+ANSWER_AT = 0.35
+SURE_AT = 0.8  # from 0.6 to 0.9 as many answers are right as with all passages read; at 0.6 a third one was overlooked
 # Share of the unsupported development claims that may pass the check. With 3%, 4.2% of the answers to a model that only
 # lies held a lie or were cut from one (docs/log.md).
 FALSE_SUPPORT = 0.01

@@ -4,6 +4,9 @@ How it is quantized: index/eightbit.py, by some held-apart examples. The figures
 compared on development data, and what 8 bits lose is written into the card.
 
     python -m rag.evidence.export --checkpoint RUNS/final/step-N.pt --data DATA --work FOLDER
+
+A shipped file takes the checkpoint's place where the checkpoint is gone: `--checkpoint v6/model.int8.onnx --average
+v5/model.int8.onnx --share -0.5` is v6 and half as far again from v5.
 """
 
 import argparse
@@ -27,16 +30,17 @@ from rag.evidence.data import mixture
 from rag.evidence.examples import Example
 from rag.evidence.measure import Figure, deciding_figures, measure_all
 from rag.evidence.model import LEFT_TOKENS, WEIGHTS, WINDOW_TOKENS, EvidenceModel
-from rag.evidence.restore import average, restore
+from rag.evidence.restore import align, average, restore
 from rag.evidence.train import BATCH, MARKS, Evidence, encode, load_tokenizer, tensors
 
-NAME = "footnote-evidence-v6"
+NAME = "footnote-evidence-v7"
 LICENCE = "Apache-2.0"
 BASE = "all-mpnet-base-v2"
 EARLIER = (
     "footnote-evidence-v5, halfway between v4 and v4 after 2,900 more steps (seed 31); v4 itself that base after 2,050 "
     "steps (seed 11) and 2,400 more (seed 21), over earlier mixtures (docs/log.md). Of the steps above the first 400 "
-    "were over the mixture of v5, those to 2,000 without claims in another scope, those to 3,200 without nonsense"
+    "were over the mixture of v5, those to 2,000 without claims in another scope, those to 3,200 without nonsense. "
+    "v6 was halfway from v5 to the trained weights; this is three quarters of the way, v6 and half as far again"
 )
 HEADS = ("/span/", "/support/")  # left in float: they are small, and what they give is what is used
 CALIBRATION = 64  # examples that show which activations are large; held apart from training
@@ -50,14 +54,18 @@ chunking_evaluation (MIT). Claims and questions
 edited by program are made from SQuAD's articles; other words for theirs come from WordNet (WordNet licence)."""
 
 
-def loaded(checkpoint: Path, earlier: Path | None = None) -> Evidence:
-    """The model of a checkpoint, averaged with that of an earlier weight file where one is given."""
+def loaded(checkpoint: Path, earlier: Path | None = None, share: float = 0.5) -> Evidence:
+    """The model of a checkpoint or weight file, moved towards an earlier weight file by a share of the way."""
     model = Evidence()
-    model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
+    if checkpoint.suffix == ".onnx":
+        restore(checkpoint, model)
+    else:
+        model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
     if earlier:
         other = Evidence()
         restore(earlier, other)
-        average(model, other)
+        align(model, other)
+        average(model, other, share)
     return model.eval()
 
 
@@ -126,7 +134,10 @@ def lost(full: list[Figure], eight: list[Figure]) -> dict[str, float]:
 
 
 def training_facts(checkpoint: Path, data: Path) -> dict[str, Any]:
-    """How the checkpoint came about: its steps and runs, and what the mixture holds."""
+    """How the checkpoint came about: its steps and runs, and what the mixture holds; a weight file's card says it."""
+    if checkpoint.suffix == ".onnx":
+        card = json.loads((checkpoint.parent / "card.json").read_text(encoding="utf-8"))
+        return dict(card["training"])
     kept = torch.load(checkpoint, map_location="cpu", weights_only=True)
     folders = {"data", "out", "resume", "synonyms"}
     runs = [
@@ -144,6 +155,13 @@ def training_facts(checkpoint: Path, data: Path) -> dict[str, Any]:
     }
 
 
+def name_of(path: Path) -> str:
+    """What a checkpoint or a weight file is called: a weight file's card says it."""
+    if path.suffix != ".onnx":
+        return path.name
+    return str(json.loads((path.parent / "card.json").read_text(encoding="utf-8"))["name"])
+
+
 def markdown(card: dict[str, Any]) -> str:
     """The card for people."""
     training = card["training"]
@@ -153,7 +171,7 @@ def markdown(card: dict[str, Any]) -> str:
     losses = ", ".join(f"{name} {loss:+.4f}" for name, loss in card["int8_loss"].items())
     hashes = "\n".join(f"- `{name}` {digest}" for name, digest in card["sha256"].items())
     runs = "\n".join("- " + " ".join(f"{name}={value}" for name, value in run.items()) for run in training["runs"])
-    halfway = "\nWhat is shipped lies halfway between those weights and the trained ones." if card["averaged"] else ""
+    moved = f", moved {card['share']:+.2f} of the way to {card['averaged']}" if card["averaged"] else ""
     return f"""# {card["name"]}
 
 One encoder of 109 million parameters with two jobs: *read* (question, passage → answer span and the score that there is
@@ -168,7 +186,8 @@ Licence: {card["licence"]}.
 
 {training["steps"]} steps of {BATCH} examples with AdamW: warm-up, stable rate, linear decay to zero;
 {training["passes"]} passes over the mixture below; {training["held_apart"]} examples more, of other documents,
-were held apart. The weights it began with: {EARLIER}.{halfway}
+were held apart. The weights it began with: {EARLIER}.
+What is shipped: the weights of {card["checkpoint"]}{moved}.
 `python -m rag.evidence.train`, one line a run:
 
 {runs}
@@ -220,6 +239,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--average", type=Path, help="a weight file, such as training began with, to average with")
+    parser.add_argument("--share", type=float, default=0.5, help="how far to move towards --average; negative: away")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="where both files are written")
     parser.add_argument("--out", type=Path, default=WEIGHTS.parent)
@@ -227,7 +247,7 @@ def main() -> None:
     options = parser.parse_args()
     full, eight = options.work / "float" / WEIGHTS.name, options.work / "int8" / WEIGHTS.name
     _, dev = mixture(options.data, seed=1)
-    model = loaded(options.checkpoint, options.average)
+    model = loaded(options.checkpoint, options.average, options.share)
     smooth_layers(model, calibration(random.Random(0).sample(dev, CALIBRATION)))
     for folder in (full.parent, eight.parent):
         folder.mkdir(parents=True, exist_ok=True)
@@ -240,8 +260,9 @@ def main() -> None:
     if options.limit:
         measured = compare(full, eight, options.data, dev, options.limit)
     training = training_facts(options.checkpoint, options.data)
-    facts = {"base": BASE, "earlier": EARLIER, "averaged": bool(options.average), "limit": options.limit,
-             "training": training}  # fmt: skip
+    facts = {"base": BASE, "earlier": EARLIER, "checkpoint": name_of(options.checkpoint),
+             "averaged": name_of(options.average) if options.average else "", "share": options.share,
+             "limit": options.limit, "training": training}  # fmt: skip
     ship(eight, write_card(eight, {**facts, **measured}), options.out)
 
 

@@ -7,6 +7,7 @@ within half a step of its column's scale.
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -31,12 +32,28 @@ def restore(path: Path, model: nn.Module) -> None:
         raise ValueError(f"{path} is not a weight file of this model: missing {lost}, unknown {unknown}")
 
 
-def average(model: nn.Module, earlier: nn.Module) -> None:
-    """Put the weights of a model halfway between its own and those it was trained from, which often carries over
-    better than either (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models")."""
+def average(model: nn.Module, earlier: nn.Module, share: float = 0.5) -> None:
+    """Move the weights of a model towards those it was trained from, by a share of the way, which often carries over
+    better than either (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models"); away from them by a negative
+    one, which takes back a part of an earlier average."""
     with torch.no_grad():
         for own, other in zip(model.parameters(), earlier.parameters(), strict=True):
-            own.lerp_(other, 0.5)
+            own.lerp_(other, share)
+
+
+def align(model: Any, earlier: Any) -> None:
+    """Put the hidden neurons of the earlier model in the order of the model's, in every layer: each exported file has
+    an order of its own. ValueError when they are not the same neurons, trained on."""
+    with torch.no_grad():
+        for own, other in zip(model.encoder.encoder.layer, earlier.encoder.encoder.layer, strict=True):
+            first, last = other.intermediate.dense, other.output.dense
+            here, there = (nn.functional.normalize(layer.intermediate.dense.weight) for layer in (own, other))
+            order = (here @ there.T).argmax(1)
+            if len(set(order.tolist())) != len(order):
+                raise ValueError("the earlier weights are not those that these were trained from")
+            first.weight.copy_(first.weight[order].clone())
+            first.bias.copy_(first.bias[order].clone())
+            last.weight.copy_(last.weight[:, order].clone())
 
 
 def stored_weights(path: Path) -> Weights:
