@@ -26,8 +26,6 @@ _NOTE = re.compile(
 )
 # "… in 1998. [2] Then …": the marker after the full stop belongs to the sentence before it.
 _MARKER_AFTER = re.compile(rf"([.!?…]+[\"'”’)]*)((?:{_BRACKETS})+)", re.I)
-
-
 # "- ", "1. ", "## ", "> " before a sentence, and **bold**, __bold__, *this* and `that` in it; not the * of "2 * 3".
 _LINE_MARK = re.compile(r"^\s*(?:(?:[-*+•>]|#{1,6}|\d{1,2}[.)])\s+)+")
 _JOINERS = "\u200c\u200d"  # unseen too, but words of Persian and some emoji are made with them

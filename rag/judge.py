@@ -23,6 +23,7 @@ class Judge:
         self._passages = passages
         self._evidence = evidence
         self._fit = fit
+        self._names_in = _texts(passages)
         # The last sentence that says of what it speaks, and the passages that hold it; none if it fell.
         self._subject = ""
         self._spoken_of: tuple[Passage, ...] = (first,)
@@ -39,7 +40,7 @@ class Judge:
         return citations, reason
 
     def _judged(self, draft: Draft) -> tuple[list[Citation], str]:
-        if invented := invented_names(draft.text, _known(self._passages)):
+        if invented := invented_names(draft.text, self._names_in):
             return [], f"{invented[0]} stands in none of the passages"
         cited = [self._passages[number - 1] for number in draft.markers if 0 < number <= len(self._passages)]
         passages = cited or list(self._passages)
@@ -55,7 +56,7 @@ class Judge:
                 return [], max(verdicts, key=lambda verdict: verdict.probability).reason or ASIDE
             citations += held if cited else held[:1]
         articles = {each.doc_id for each in citations}
-        if foreign := invented_names(draft.text, _known([p for p in self._passages if p.doc_id in articles])):
+        if foreign := invented_names(draft.text, _texts([p for p in self._passages if p.doc_id in articles])):
             return [], f"{foreign[0]} stands in another article than the cited one"
         return list(dict.fromkeys(citations)), ""
 
@@ -76,7 +77,7 @@ class Judge:
         ]
 
 
-def _known(passages: Sequence[Passage]) -> list[str]:
+def _texts(passages: Sequence[Passage]) -> list[str]:
     """The texts in which a name may stand."""
     return [text for each in passages for text in (each.text, each.title, *each.chunk.headings)]
 

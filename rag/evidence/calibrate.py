@@ -41,7 +41,9 @@ CONFIDENCE_FEATURES = ("reader", "dense", "sentence")
 # refused at 0.30 and 0.35, 41 and 23 from 0.40 to 0.50: the most right decisions, and of equals the most careful
 # (docs/log.md).
 ANSWER_AT = 0.35
-SURE_AT = 0.8  # from 0.6 to 0.9 as many answers are right as with all passages read; at 0.6 a third one was overlooked
+# From 0.6 to 0.9 as many answers are right as with all passages read; at 0.6 one that only the third held was missed
+# (docs/decisions.md).
+SURE_AT = 0.8
 # Share of the unsupported development claims that may pass the check. With 3%, 4.2% of the answers to a model that only
 # lies held a lie or were cut from one (docs/log.md).
 FALSE_SUPPORT = 0.01
