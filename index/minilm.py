@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from index.onnx import session
 from index.types import IndexStateError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ DIMENSION = 384
 MAX_TOKENS = 256  # as the stock model reads
 BATCH_TOKENS = 2048  # a run, padding included: of 512 to 8192, the fastest on two cores
 STEP = 8  # lengths are cut into steps of so many tokens, so that a batch pads little
-THREADS = 2
 
 Floats = npt.NDArray[np.float32]
 
@@ -55,14 +55,10 @@ class MiniLM:
 
     @cached_property
     def _session(self) -> InferenceSession:
-        import onnxruntime  # here, so that importing the package stays fast
-
         data = self._path.read_bytes() if self._path.is_file() else b""
         if hashlib.sha256(data).hexdigest() != self._card["sha256"]:
             raise IndexStateError(f"{self._path}: the weights are missing or altered; install Footnote again")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = THREADS, 1
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        return session(data)
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:

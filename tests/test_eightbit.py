@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from torch import Tensor
 from transformers import MPNetConfig, MPNetModel
 
 from index.eightbit import largest, write_int8
+from index.onnx import session
 from rag.evidence.export import HEADS, smooth_layers, write_float
 from rag.evidence.restore import align, average, restore
 from rag.evidence.train import Evidence
@@ -46,8 +46,8 @@ def outputs(model: Evidence) -> list[np.ndarray]:
 
 
 def run(path: Path) -> list[np.ndarray]:
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return [part for ids, mask in texts() for part in session.run(None, {"ids": ids.numpy(), "mask": mask.numpy()})]
+    feeds = [{"ids": ids.numpy(), "mask": mask.numpy()} for ids, mask in texts()]
+    return [part for feed in feeds for part in session(path).run(None, feed)]
 
 
 def furthest(found: list[np.ndarray], wanted: list[np.ndarray]) -> float:

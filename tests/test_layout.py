@@ -26,7 +26,7 @@ OWNERS = {
     "trafilatura": {"index/readers.py"},
     "platformdirs": {"index/settings.py"},
     "pydantic_settings": {"index/settings.py"},
-    "onnxruntime": {"rag/evidence/model.py", "index/minilm.py"},
+    "onnxruntime": {"index/onnx.py"},
     "tokenizers": {"rag/evidence/model.py", "index/minilm.py"},
 }
 # Making the model is apart from using it: these may import what they train and measure with.

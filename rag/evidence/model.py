@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from index.onnx import session
 from index.types import FootnoteError
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ ANSWER_TOKENS = 30  # of the longest span; 99 of 100 answers in SQuAD are shorte
 SPANS = 3
 BATCH = 16  # inputs a run: at most 16 x 256 tokens, which bounds memory whatever is asked
 PADDED = 1.2  # the longest input of a run is at most so many times as long as the shortest
-THREADS = 2
 
 Floats = npt.NDArray[np.float32]
 
@@ -97,18 +97,13 @@ class EvidenceModel:
 
         Raises EvidenceError when a file is missing or is not the one that the card describes.
         """
-        import onnxruntime  # here, so that importing the package stays fast
-
         path = path or WEIGHTS
         name, marks = _checked_card(path)
         tokenizer = Tokenizer.from_file(str(path.parent / "tokenizer.json"))
         tokenizer.no_truncation()
         tokenizer.no_padding()
         tokenizer.encode_special_tokens = True  # a "[SEP]" that somebody wrote is text, not a mark
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = THREADS, 1
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        return cls(name, session, tokenizer, marks)
+        return cls(name, session(path), tokenizer, marks)
 
     def read(self, question: str, passages: Sequence[str]) -> list[Reading]:
         """One reading for each passage, in their order. Long passages are read in overlapping windows."""
