@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import codecs
 import io
+import itertools
 import logging
 import re
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from index import pdf as pages
+from index import tables, word
+from index.letters import plain, subscript, superscript
+from index.pdf import Matrix, Piece
+from index.tables import Cell
 from index.types import SourceError
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument
-    from docx.text.paragraph import Paragraph
-    from pypdf import PdfReader
+    from pypdf import PageObject, PdfReader
 
 MAX_HTML = 10_000_000  # bytes; an article's page has some 100 kB, and the extraction of more takes minutes
 MAX_PAGES = 5_000  # of a PDF; the longest books have about 2,000
@@ -86,20 +90,130 @@ def html(data: bytes, url: str | None = None, charset: str | None = None) -> Ext
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # what it says goes to nobody; we say it below
     # Decoded here, since the library guesses, and without the line of an XML page that names another encoding.
     page = re.sub(r"\A\s*<\?xml[^>]*>", "", decoded(data, charset))
-    text = trafilatura.extract(page, url=url, output_format="markdown", include_comments=False, include_tables=True,
-                               include_links=False, include_images=False, include_formatting=True)  # fmt: skip
+    tree = trafilatura.load_html(page)
+    text = trafilatura.extract(tree if tree is None else _readable(tree), url=url, output_format="markdown",
+                               include_comments=False, include_tables=True, include_links=False, include_images=False,
+                               include_formatting=True)  # fmt: skip
     if not text or not text.strip():
         raise SourceError("no article was found in the page; save its text as .txt and add that")
     known = trafilatura.extract_metadata(page, default_url=url)
     title, author, date = (getattr(known, name, None) or None for name in ("title", "author", "date"))
-    return Extracted(text, title, author, date)
+    return Extracted(plain(_unescaped(text)), title, author, date)
+
+
+def _readable(tree: Any) -> Any:
+    """The page with its raised and lowered figures as letters, its tables' rows as items of a list where their head is
+    known, and without what is struck out: it is no longer said."""
+    for struck in tree.xpath("//s | //del | //strike"):
+        struck.drop_tree()
+    for part in reversed(tree.xpath("//sup | //sub")):  # from the inside out
+        text, tail = part.text_content(), part.tail
+        part.clear()
+        part.text, part.tail = superscript(text) if part.tag == "sup" else subscript(text), tail
+        part.drop_tag()
+    for table in tree.xpath("//table[not(.//table) and not(ancestor::table) and not(@role='presentation')]"):
+        _list_table(table)
+    return tree
+
+
+# What only a table that marks its head may hold: else it arranges a page.
+_LAYOUT = ".//h1 | .//h2 | .//h3 | .//ul | .//ol | .//form | .//p[string-length() > 300]"
+_SHOWN = ".//text()[not(ancestor::*[self::script or self::style or contains(translate(@style,' ',''),'display:none')])]"
+_BLOCKS = ".//br | .//p | .//div | .//li | .//dt | .//dd"
+
+
+def _list_table(table: Any) -> None:
+    """Make a table whose head is known a list, its caption and titles paragraphs before it."""
+    rows, marked = _page_rows(table)
+    grown = sum(len(text) for row in rows for text, _ in row)  # by cells that reach over very many rows
+    arranges = not marked and table.xpath(_LAYOUT)
+    listed = None if arranges or grown > 10 * len(table.text_content()) else tables.listed(rows, marked)
+    if listed is None:
+        return
+    titles, items = listed
+    for text in [*map(_page_text, table.xpath("./caption")), *titles]:
+        table.addprevious(_element(table, "p", text))
+    for around in table.xpath("ancestor::figure | ancestor::figure/figcaption"):
+        around.tag = "p" if around.tag == "figcaption" else "div"  # of a figure the library keeps only a table
+    for child in list(table):
+        table.remove(child)
+    table.tag, table.text = "ul", None
+    table.extend(_element(table, "li", item) for item in items)
+
+
+def _element(tree: Any, tag: str, text: str) -> Any:
+    element = tree.makeelement(tag)
+    element.text = text
+    return element
+
+
+def _page_rows(table: Any) -> tuple[list[list[Cell]], int]:
+    """The rows, and how many of the first are heads."""
+    rows = table.xpath("./tr | ./thead/tr | ./tbody/tr | ./tfoot/tr")
+    down: dict[int, tuple[Cell, int]] = {}
+    cells = [_page_row(row.xpath("./td | ./th"), down) for row in rows]
+    return cells, len(list(itertools.takewhile(_is_head, rows)))
+
+
+def _page_row(found: list[Any], down: dict[int, tuple[Cell, int]]) -> list[Cell]:
+    """The cells of a row, with those above that reach into it; `down`: by column such a cell, and for how many rows."""
+    waiting = [((_page_text(cell), _span(cell, "colspan")), _span(cell, "rowspan")) for cell in reversed(found)]
+    row: list[Cell] = []
+    column, further = 0, {}
+    while waiting or column in down:
+        cell, height = down[column] if column in down else waiting.pop()
+        row.append(cell)
+        if height > 1:
+            further[column] = (cell, height - 1)
+        column += cell[1]
+    down.clear()
+    down.update(further)
+    return row
+
+
+def _span(cell: Any, name: str) -> int:
+    said = cell.get(name, "1").strip()
+    return min(100, max(1, int(said))) if said.isdecimal() and len(said) < 5 else 1
+
+
+def _is_head(row: Any) -> bool:
+    """Whether a row stands in the head, or its cells are all heads or wholly bold."""
+    cells = row.xpath("./td | ./th")
+    bold = [_page_text(cell) == _squeezed("".join(cell.xpath(".//b//text() | .//strong//text()"))) for cell in cells]
+    return row.getparent().tag == "thead" or all(cell.tag == "th" or b for cell, b in zip(cells, bold, strict=True))
+
+
+def _page_text(element: Any) -> str:
+    """What is seen of it, on one line."""
+    for block in element.xpath(_BLOCKS):
+        block.text, block.tail = f" {block.text or ''}", f" {block.tail or ''}"
+    return _squeezed("".join(element.xpath(_SHOWN)))
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+# The library's backslashes before what would be a mark of markdown; code it leaves as it is.
+_CODE = re.compile(r"(^```.*?^```|(?<!\\)`[^`\n]+`)", re.M | re.S)
+_ESCAPED = re.compile(r"(?<!\\)(\\*)\\([`*_\[\]<~|])")
+_ESCAPED_START = re.compile(r"^(\s*\d{0,9})\\([-+>.)])", re.M)
+
+
+def _unescaped(text: str) -> str:
+    """Markdown without its escapes: the text is shown and searched as it stands."""
+    parts = _CODE.split(text)
+    for at in range(0, len(parts), 2):
+        prose = _ESCAPED.sub(lambda match: match[1][len(match[1]) // 2 :] + match[2], parts[at])
+        parts[at] = _ESCAPED_START.sub(r"\1\2", prose)
+    return "".join(parts)
 
 
 # ---- PDF
 
 
 def pdf(data: bytes) -> Extracted:
-    """The text of a PDF, a blank line between pages, or a line end where a sentence goes on.
+    """The text of a PDF, page by page, without running heads; what becomes of it is in `index.pdf`.
 
     Raises SourceError for one that is damaged, locked by a password, of more than MAX_PAGES, or of pictures alone.
     """
@@ -112,16 +226,17 @@ def pdf(data: bytes) -> Extracted:
             raise SourceError("it is locked by a password; save a copy without one and add that")
         if len(reader.pages) > MAX_PAGES:
             raise SourceError(f"it has more than {MAX_PAGES:,} pages; split it")
-        texts = [_plain(page.extract_text() or "") for page in reader.pages]
+        read = [_pieces(page) for page in reader.pages]
         title, author, made = (_known(reader, name) for name in ("title", "author", "creation_date"))
     except SourceError:
         raise
     except Exception as exc:
         # Any: on damaged files pypdf raises its own errors and, from deep inside, nearly every one of Python's.
         raise SourceError(f"the PDF is damaged ({_reason(exc)}); open it and save it anew") from exc
-    if not any(text.strip() for text in texts):
+    if not any(at.text.strip() for page in read for at in page):
         raise SourceError("the PDF holds no text, only pictures of it or nothing; run text recognition (OCR) first")
-    text, starts = _joined(texts)
+    texts = pages.without_running_heads(pages.parted([pages.raised(page) for page in read]))
+    text, starts = pages.joined(pages.without_hyphens([pages.with_headings(page) for page in texts]))
     return Extracted(text, _fact(title), _fact(author), made.date().isoformat() if made else None, starts)
 
 
@@ -133,45 +248,38 @@ def _known(reader: PdfReader, name: str) -> Any:
         return None
 
 
-# A page that ends within a sentence, and one that begins within one.
-_UNFINISHED = re.compile(r"[^\s.!?…:;\"”’»)\]][ \t]*\Z|[,;(–-][ \t]*\Z")
-_LOWER = re.compile(r"[ \t]*[a-zà-öø-ÿ]")
+def _pieces(page: PageObject) -> list[Piece]:
+    """The text of a page with its sizes; as one piece where the library's pieces are not the text that it gives."""
+    found: list[Piece] = []
+    rise = pages.Rise()
 
+    def visit(text: str, of_page: Matrix, of_line: Matrix, _: object, size: float) -> None:
+        found.append(pages.piece(plain(text), of_page, of_line, size, rise.shown))
 
-def _plain(text: str) -> str:
-    """Without surrogates and NULs, which some fonts' tables give."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
-
-
-def _joined(texts: list[str]) -> tuple[str, tuple[int, ...]]:
-    """The pages as one text, and where each begins."""
-    whole = ""
-    starts: list[int] = []
-    for text in texts:
-        goes_on = _UNFINISHED.search(whole) and _LOWER.match(text)
-        whole += ("\n" if goes_on else "\n\n") if starts else ""
-        starts.append(len(whole))
-        whole += text
-    return whole, tuple(starts)
+    text = plain(page.extract_text(visitor_operand_before=rise.follow, visitor_text=visit) or "")
+    return found if "".join(at.text for at in found) == text else [Piece(text, 0, 0)]
 
 
 def _fact(value: object) -> str | None:
-    return _plain(str(value)).strip() or None if value else None
+    return plain(str(value)).strip() or None if value else None
 
 
 # ---- DOCX
 
 
 def docx(data: bytes) -> Extracted:
-    """Paragraphs, lists and tables in their order. Raises SourceError for a file that is damaged, locked or a bomb."""
+    """Paragraphs, lists and tables in their order, then the notes (`index.word`). Raises SourceError for a file that is
+    damaged, locked or a bomb."""
     if data.startswith(_OFFICE_2003):
         raise SourceError("it is locked by a password or in the format of Word 2003; save it as .docx without one")
     try:
         _check_sizes(zipfile.ZipFile(io.BytesIO(data)))
         import docx as library
+        from docx.text.paragraph import Paragraph
 
         document = library.Document(io.BytesIO(data))
-        text = "\n\n".join(_word_blocks(document))
+        parts = {name: _part(document, name) for name in word.PARTS}
+        text = "\n\n".join(word.blocks(document.element.body, lambda p: Paragraph(p, document).style, parts))
         facts = document.core_properties
         made = facts.created
     except SourceError:
@@ -191,75 +299,14 @@ def _check_sizes(package: zipfile.ZipFile) -> None:
         raise SourceError("unpacked it would be far larger than any document (a zip bomb?); it was not opened")
 
 
-def _word_blocks(document: WordDocument) -> Iterator[str]:
-    from docx.oxml.ns import qn
-    from docx.text.paragraph import Paragraph
+def _part(document: WordDocument, name: str) -> Any:
+    """The root of a part that the document names so ("numbering"), None where it has none."""
+    from docx.oxml import parse_xml
 
-    for element in _elements(document.element.body, "w:p", "w:tbl"):
-        text = _rows(element) if element.tag == qn("w:tbl") else _paragraph(Paragraph(element, document))
-        if text.strip():
-            yield text
-
-
-def _elements(parent: Any, *tags: str) -> Iterator[Any]:
-    """Elements of these kinds in their order, also those in content controls."""
-    from docx.oxml.ns import qn
-
-    for child in parent:
-        if child.tag in map(qn, tags):
-            yield child
-        elif child.tag in (qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:customXml"), qn("w:smartTag")):
-            yield from _elements(child, *tags)
-
-
-def _words(paragraph: Any) -> str:
-    """All that a reader of the page sees: also what was inserted while changes were tracked, and what stands in fields
-    and content controls, which `Paragraph.text` leaves out ("not" among it); nothing that was deleted."""
-    from docx.oxml.ns import qn
-
-    gone = {qn("w:del"), qn("w:moveFrom"), qn("w:txbxContent")}
-    shown = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
-
-    def parts(element: Any) -> Iterator[str]:
-        for child in element:
-            if child.tag == qn("w:t"):
-                yield child.text or ""
-            elif child.tag in shown and element.tag == qn("w:r"):
-                yield shown[child.tag]
-            elif child.tag not in gone:
-                yield from parts(child)
-
-    return "".join(parts(paragraph))
-
-
-def _paragraph(paragraph: Paragraph) -> str:
-    """A heading as `# …`, a list item as `- …`."""
-    style = (paragraph.style.name if paragraph.style else "") or ""
-    text = _plain(_words(paragraph._p)).strip()
-    level = 1 if style == "Title" else int(match[1]) if (match := re.match(r"Heading (\d)$", style)) else 0
-    if not text or (not level and not style.startswith("List")):
-        return text
-    return f"{'#' * min(level, 6)} {' '.join(text.split())}" if level else f"- {text}"
-
-
-def _rows(table: Any) -> str:
-    """A line for each row. A cell over several columns stands there once, one over several rows in each of them."""
-    above: dict[int, str] = {}  # first column of a cell → its text
-    lines = []
-    for row in _elements(table, "w:tr"):
-        column, cells = int(row.xpath("sum(w:trPr/w:gridBefore/@w:val)")), []
-        for cell in _elements(row, "w:tc"):
-            if cell.vMerge != "continue":
-                above[column] = _cell(cell)
-            cells.append(above.get(column, ""))
-            column += cell.grid_span
-        lines.append(" | ".join(cells))
-    return "\n".join(lines)
-
-
-def _cell(cell: Any) -> str:
-    words = " ".join(_words(element) for element in cell.iter() if element.tag.endswith("}p"))
-    return " ".join(_plain(words).split())
+    links = document.part.rels.values()
+    found = (link for link in links if link.reltype.endswith(f"/{name}") and not link.is_external)
+    link = next(found, None)
+    return None if link is None else parse_xml(link.target_part.blob)
 
 
 def _reason(exc: Exception) -> str:
