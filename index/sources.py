@@ -6,14 +6,17 @@ import codecs
 import hashlib
 import json
 import os
+import re
 import shlex
 import stat
+import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urldefrag
 
 from index import fetch, readers
+from index.blocks import front_matter
 from index.readers import Extracted
 from index.types import Document, SourceError
 
@@ -29,6 +32,13 @@ MAX_BYTES = 50_000_000  # an article is thousands of bytes; a longer "text" is n
 READS = 3  # a file that was saved in just this moment is whole a moment later; a log never is
 TITLE_CHARS = 90
 _FIELDS = ("title", "author", "published")
+_HEAD = 20_000  # characters of a text in which its title is looked for
+# Comments, pictures (with the link around them: badges) and tags of HTML.
+_IMAGE, _TARGET = r"!\[[^\[\]]*\]", r"(?:\([^()]*\)|\[[^\[\]]*\])"
+_TAG = r"</?(?:h[1-6]|p|div|a|img|br|hr|center|span|picture|source|b|i|em|strong|su[bp]|font)\b[^<>]*>"
+_NOT_SHOWN = re.compile(rf"<!--.*?-->|\[{_IMAGE}{_TARGET}\]{_TARGET}|{_IMAGE}{_TARGET}|{_TAG}", re.S)
+_STRING = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'"  # of YAML
+_QUOTED, _PARTS = re.compile(_STRING, re.S), re.compile(rf"\s*({_STRING}|[^,]+)")
 
 
 def files(paths: Iterable[str | Path]) -> Iterator[Path | str]:
@@ -197,8 +207,8 @@ def _conversion(charset: str, name: str) -> str:
 
 
 def _title(text: str, stem: str) -> str:
-    """The first heading or line, cut at a word; the file's name where that line says nothing."""
-    line = next(line for line in text.splitlines() if line.strip()).strip().lstrip("#").strip()
+    """The first heading or line that is shown, cut at a word; the file's name where that line says nothing."""
+    line = next((line for line in _shown(text).splitlines() if line.strip()), "").strip().lstrip("#").strip()
     if sum(ch.isalpha() for ch in line) < 3:
         return stem
     if len(line) <= TITLE_CHARS:
@@ -206,20 +216,75 @@ def _title(text: str, stem: str) -> str:
     return line[:TITLE_CHARS].rsplit(" ", 1)[0].rstrip(" ,;:") + "…"
 
 
+def _shown(text: str) -> str:
+    """The beginning of a text without what of markdown is no title: front matter, comments, badges, tags of HTML."""
+    front = front_matter(text)
+    low = front.end() if front else 0
+    return _NOT_SHOWN.sub("", text[low : low + _HEAD])
+
+
 def _front_matter(text: str) -> dict[str, str]:
-    """`title`, `author` and `published` (or `date`) of a YAML front matter: its plain `key: value` lines."""
-    lines = text.splitlines()
-    if not lines or lines[0].strip() != "---" or "---" not in [line.strip() for line in lines[1:]]:
+    """`title`, `author` and `published` (or `date`) of a front matter in YAML or TOML."""
+    front = front_matter(text)
+    if not front:
         return {}
-    end = [line.strip() for line in lines].index("---", 1)
-    known: dict[str, str] = {}
-    for line in lines[1:end]:
-        key, _, value = line.partition(":")
-        if not line[:1].isspace():  # what is indented belongs to another field
-            plain = value.strip() if value.strip()[:1] in ("'", '"') else value.partition(" #")[0].strip()
-            known.setdefault(key.strip().lower(), plain.strip("\"'"))
-    known.setdefault("published", known.get("date", ""))
+    known = _toml(front[2]) if front[1] == "+++" else _yaml(front[2])
+    for field, other in (("author", "authors"), ("published", "date")):
+        known[field] = known.get(field) or known.get(other, "")
     return {field: known[field] for field in _FIELDS if known.get(field)}
+
+
+def _toml(fields: str) -> dict[str, str]:
+    """The fields as text, a list's parts joined; nothing where they are no TOML."""
+    try:
+        known = tomllib.loads("\n".join(fields.splitlines()))
+    except (ValueError, RecursionError):
+        return {}
+    parts = {key.lower(): value if isinstance(value, list) else [value] for key, value in known.items()}
+    return {key: ", ".join(filter(None, map(_toml_value, value))) for key, value in parts.items()}
+
+
+def _toml_value(value: object) -> str:
+    """A string, number or date as text, of a table its name."""
+    return str(value.get("name", "") if isinstance(value, dict) else value).strip()
+
+
+def _yaml(fields: str) -> dict[str, str]:
+    """The fields of the outermost level as text: plain, quoted or folded values and lists, whose parts are joined. Of
+    a field that stands twice the first counts."""
+    lines: dict[str, list[str]] = {}
+    own: list[str] = []
+    for line in fields.splitlines():
+        key, colon, value = line.partition(":")
+        if colon and not line.startswith((" ", "\t", "#", "- ")):
+            own = [value.strip()]
+            lines.setdefault(key.strip("\"' \t").lower(), own)
+        elif line.strip() and not line.startswith("#"):
+            own.append(line.strip())
+    return {key: _value(first, rest) for key, (first, *rest) in lines.items()}
+
+
+def _value(first: str, rest: list[str]) -> str:
+    """A field's value, of what stands behind its colon and on the lines below; "" for one with fields of its own."""
+    if re.fullmatch(r"[>|][-+\d]*(?:\s+#.*)?", first):
+        return " ".join(rest)
+    whole = " ".join(filter(None, (first, *rest)))
+    bare = whole.partition(" #")[0].strip()
+    if bare.startswith("[") and bare.endswith("]"):
+        return ", ".join(filter(None, map(_plain, _PARTS.findall(bare[1:-1]))))
+    if not first and rest and rest[0].startswith("- "):
+        return ", ".join(_plain(line[2:].strip().removeprefix("name:")) for line in rest if line.startswith("- "))
+    return _plain(whole) if first else ""
+
+
+def _plain(value: str) -> str:
+    """A value without its quotes and the comment behind it."""
+    value = value.strip()
+    if quoted := _QUOTED.match(value):
+        inner = quoted[0][1:-1]
+        return re.sub(r"\\([\"\\])", r"\1", inner) if value[0] == '"' else inner.replace("''", "'")
+    plain = "" if value.startswith("#") else value.partition(" #")[0].strip()
+    return "" if plain in ("~", "null") else plain.strip("\"'")
 
 
 def _sidecar(path: Path) -> dict[str, str]:

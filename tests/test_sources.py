@@ -62,6 +62,72 @@ def test_front_matter_is_of_its_own_level(tmp_path: Path) -> None:
     assert read(write(tmp_path / "b.md", '---\ntitle: "C # and us"\n---\nText.')).title == "C # and us"
 
 
+def front(tmp_path: Path, fields: str) -> tuple[str, str | None, str | None]:
+    document = read(write(tmp_path / "name.md", f"{fields}\n\n# Heading\n\nText."))
+    return document.title, document.author, document.published
+
+
+@pytest.mark.parametrize(
+    ("fields", "title"),
+    [
+        ("title: >\n  On\n  Things", "On Things"),
+        ("title: |-  # kept\n  On\n  Things", "On Things"),
+        ('title: "Backup: basics" # draft', "Backup: basics"),
+        ("title: 'It''s so' # draft", "It's so"),
+        (r'title: "The \"good\" ones"', 'The "good" ones'),
+        ('title: "On\n  Things"', "On Things"),
+        ("title: On\n  Things", "On Things"),
+        ('title: "Unclosed', "Unclosed"),
+        ("title: [Draft] On Things", "[Draft] On Things"),
+        ("title: null", "Heading"),
+        ("title:\n  en: On Things", "Heading"),
+        ("# a note\nother: x", "Heading"),
+    ],
+)
+def test_titles_of_front_matter(tmp_path: Path, fields: str, title: str) -> None:
+    assert front(tmp_path, f"---\n{fields}\n---")[0] == title
+
+
+@pytest.mark.parametrize(
+    ("fields", "author"),
+    [
+        ("author: [A, B]", "A, B"),
+        ('author: ["Smith, J.", B] # both', "Smith, J., B"),
+        ("author: []", None),
+        ("author:\n- A\n- 'B' # so", "A, B"),
+        ("authors:\n  - name: A\n    of: X\n  - name: B\nnext: y", "A, B"),
+    ],
+)
+def test_authors_of_front_matter(tmp_path: Path, fields: str, author: str | None) -> None:
+    assert front(tmp_path, f"---\n{fields}\n---") == ("Heading", author, None)
+
+
+def test_front_matter_in_toml(tmp_path: Path) -> None:
+    fields = '+++\r\ntitle = "On Things" # so\nauthors = ["A", "B"]\ndate = 2024-05-01\n[extra]\ntitle = "x"\n+++'
+    assert front(tmp_path, fields) == ("On Things", "A, B", "2024-05-01")
+    table = '+++\ndate = ""\npublished = ""\n[[author]]\nname = "A"\n[[author]]\nname = "B"\nof = "X"\n+++'
+    assert front(tmp_path, table) == ("Heading", "A, B", None)
+    assert front(tmp_path, f"+++\ntitle = {'9' * 5000}\n+++") == ("Heading", None, None)
+    assert front(tmp_path, "+++\ntitle = broken\n+++") == ("Heading", None, None)
+    assert front(tmp_path, "+++\ndraft = true\n+++") == ("Heading", None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("<!-- a licence,\n\nlong -->\n\n# On Things", "On Things"),
+        ("[![Build](https://x/b.svg)](https://x) ![cover][c]\n[![A][b]][l]\n\n# On Things", "On Things"),
+        ('<p align="center">\n  <img src="x.png">\n</p>\n\nOn Things\n===', "On Things"),
+        ("<h1>On <em>Things</em></h1>", "On Things"),
+        ("# `List<T>` in use", "`List<T>` in use"),
+        ("<!-- only this -->\n\n12", "name"),
+    ],
+)
+def test_what_is_not_shown_is_no_title(tmp_path: Path, text: str, title: str) -> None:
+    document = read(write(tmp_path / "name.md", text))
+    assert (document.title, document.text) == (title, text)
+
+
 def test_a_sidecar_that_cannot_be_stored_or_read_stops_nothing(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "Text.")
     write(tmp_path / "a.meta.json", '{"title": "\\ud800x"}')
