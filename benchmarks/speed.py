@@ -129,7 +129,7 @@ def stock(texts: list[str], folder: str) -> dict[str, float]:
 def ours(texts: list[str], folder: str) -> dict[str, float]:
     """`share`: the time that the embedder alone takes for the same texts, of the time of adding."""
     from index import Document, Index, chunk
-    from index.build import embed_chunks
+    from index.write import embed_chunks
     from rag import retrieve
 
     with Index.open(folder) as index:

@@ -94,7 +94,8 @@ def read_squad(path: Path, data: bytes) -> EvalSet:
                 items[question.id] = _squad_item(path, document, question)
     if not items:
         raise EvalSetError(f"{path}: the set is empty; it needs questions under data.paragraphs.qas")
-    return EvalSet(path.stem, "squad", hashlib.sha256(data).hexdigest(), tuple(items.values()), library.documents())
+    sha256 = hashlib.sha256(data).hexdigest()
+    return EvalSet(path.stem, "squad", sha256, tuple(items.values()), library.documents(), str(path))
 
 
 def _squad_item(path: Path, document: Document, question: _SquadQuestion) -> EvalItem:
@@ -141,7 +142,7 @@ def read_beir(folder: Path) -> EvalSet:
     if not gold:
         raise EvalSetError(f"{files[2]}: the set is empty; it needs lines of query, document and a grade above 0")
     items = tuple(EvalItem(id_, text, (), tuple(gold[id_])) for id_, text in queries.items() if id_ in gold)
-    return EvalSet(folder.name, "beir", sha256, items, library.documents())
+    return EvalSet(folder.name, "beir", sha256, items, library.documents(), str(folder))
 
 
 def _qrels_file(folder: Path) -> Path:

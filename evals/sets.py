@@ -59,10 +59,26 @@ def load_set(path: str | Path) -> EvalSet:
     whole = _json_or_none(text)
     if isinstance(whole, dict) and "data" in whole:
         return formats.read_squad(path, data)
+    if other := _other_than_lines(text):
+        raise EvalSetError(
+            f"{path}: one JSON object a line is needed; this file is {other}; write it anew (format: docs/evals.md)"
+        )
     items = tuple(_items(path, text))
     if not items:
         raise EvalSetError(f"{path}: the set is empty; write one question a line (format: docs/evals.md)")
-    return EvalSet(path.stem, "jsonl", hashlib.sha256(data).hexdigest(), items)
+    return EvalSet(path.stem, "jsonl", hashlib.sha256(data).hexdigest(), items, path=str(path))
+
+
+def _other_than_lines(text: str) -> str | None:
+    """What the file is instead, where that is plain from how it begins; a broken line is judged by itself."""
+    first = text.strip().split("\n", 1)[0].strip()
+    if first.startswith("["):
+        return "a JSON array"
+    if first == "{":
+        return "JSON over several lines"
+    if first and not any(line.lstrip().startswith("{") for line in text.split("\n")):
+        return "not JSON"
+    return None
 
 
 def _json_or_none(text: str) -> object:
@@ -141,10 +157,10 @@ def open_index(
     """The index that a set is asked on; close it after use.
 
     A set with documents of its own has one in the user's data folder, made at first use (`progress` counts
-    documents); `path` then does not matter. Any other set is asked on the index at `path`.
+    documents); `path` then does not matter. Any other set is asked on the index at `path`, which must be there.
     """
     if not eval_set.documents:
-        return Index.open(path, embedder)
+        return Index.open(path, embedder, create=False)
     name = embedder.name if embedder else settings().embedder
     key = hashlib.sha256(f"{eval_set.sha256} {name} {FORMAT} {VERSION}".encode()).hexdigest()[:16]
     index = Index.open(store.data_folder() / "sets" / key, embedder)
@@ -159,14 +175,14 @@ def open_index(
 def locate(eval_set: EvalSet, index: Index) -> dict[str, tuple[Place, ...]]:
     """The gold places of each item, by item id, with every reference found in the documents of `index`.
 
-    Raises EvalSetError, with the line, for a document that is not in the index, a span outside its document,
+    Raises EvalSetError, with file and line, for a document that is not in the index, a span outside its document,
     and a quote that does not stand in it exactly once.
     """
     names = _names(index)
     texts: dict[str, str] = {}
 
     def place(found: Place | Reference) -> Place:
-        return found if isinstance(found, Place) else _place(eval_set.name, found, names, texts, index)
+        return found if isinstance(found, Place) else _place(eval_set.path or eval_set.name, found, names, texts, index)
 
     return {item.id: tuple(place(entry) for entry in item.evidence) for item in eval_set.items}
 
@@ -180,9 +196,9 @@ def _names(index: Index) -> Mapping[str, set[str]]:
     return names
 
 
-def _place(set_name: str, ref: Reference, names: Mapping[str, set[str]], texts: dict[str, str], index: Index) -> Place:
+def _place(path: str, ref: Reference, names: Mapping[str, set[str]], texts: dict[str, str], index: Index) -> Place:
     def error(what: str) -> EvalSetError:
-        return EvalSetError(f"{set_name}, line {ref.line}: {what}")
+        return EvalSetError(f"{path}, line {ref.line}: {what}")
 
     ids = names.get(ref.doc, set())
     if not ids:

@@ -69,7 +69,8 @@ class EvalItem:
 class EvalSet:
     """Questions, and the `documents` they are asked about where the set brings them (SQuAD, BEIR).
 
-    `sha256` is that of the files' bytes: runs with the same one asked the same questions.
+    `sha256` is that of the files' bytes: runs with the same one asked the same questions. `path`: where it was read,
+    for messages.
     """
 
     name: str
@@ -77,6 +78,7 @@ class EvalSet:
     sha256: str
     items: tuple[EvalItem, ...]
     documents: tuple[Document, ...] = ()
+    path: str = ""
 
 
 @dataclass(frozen=True)

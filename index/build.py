@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,16 +19,15 @@ from pathlib import Path
 from typing import Self
 
 import filelock
-import numpy as np
 
 from index import chunk as chunking
 from index import mend, sources
-from index.catalog import FORMAT, Catalog, Embedded
+from index.catalog import FORMAT, Catalog
 from index.embed import Embedder, Vectors, named_embedder
+from index.gone import gone
 from index.settings import settings
 from index.types import (
     BusyError,
-    Chunk,
     DoctorReport,
     Document,
     DocumentInfo,
@@ -41,11 +39,11 @@ from index.types import (
     SourceError,
 )
 from index.vectors import ChromaStore, VectorStore
+from index.write import SURROGATE, Writer, check_text
 
 Progress = Callable[[int, int], None]
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
-BATCH_CHUNKS = 512  # documents are written together up to this many chunks: one commit, full embedding batches
+CATALOG = "catalog.sqlite3"
 
 
 class Index:
@@ -53,8 +51,9 @@ class Index:
 
     def __init__(self, folder: Path, catalog: Catalog, embedder: Embedder, vectors: VectorStore | None = None) -> None:
         self.folder = folder
-        self.catalog = catalog
-        self.embedder = embedder
+        self._embedder = embedder
+        self._catalog = catalog
+        self._process = os.getpid()
         self._given = vectors
         self._store: VectorStore | None = None
         self._checked = True  # whether embedder and splitter must be those of the index: not for `rebuild`
@@ -66,16 +65,18 @@ class Index:
     @classmethod
     def open(
         cls, path: str | Path | None = None, embedder: Embedder | None = None, vectors: VectorStore | None = None,
-        check: bool = True,
+        check: bool = True, create: bool = True,
     ) -> Self:  # fmt: skip
         """Open the index in folder `path` (default: `FOOTNOTE_INDEX`, else the user data folder), or begin one.
 
-        Raises IndexStateError when the folder cannot be used, or, unless `check` is off as for `rebuild`, was built
-        with another embedder or splitter.
+        Raises IndexStateError when the folder cannot be used, holds no index and `create` is off, or, unless `check` is
+        off as for `rebuild`, was built with another embedder or splitter.
         """
-        folder = _made(Path(path) if path is not None else settings().index)
+        folder = _found(Path(path) if path is not None else settings().index, create)
+        if vectors is None and not settings().chroma:
+            ChromaStore.check_process(folder)
         embedder = embedder or named_embedder(settings().embedder)
-        index = cls(folder, Catalog(folder / "catalog.sqlite3"), embedder, vectors)
+        index = cls(folder, Catalog(folder / CATALOG), embedder, vectors)
         index._checked = check
         try:
             index._check_manifest(check)
@@ -83,6 +84,25 @@ class Index:
             index.close()
             raise
         return index
+
+    @property
+    def catalog(self) -> Catalog:
+        self._check_process()
+        return self._catalog
+
+    @property
+    def embedder(self) -> Embedder:
+        self._check_process()
+        return self._embedder
+
+    def _check_process(self) -> None:
+        """Raises IndexStateError in a process that was forked off: the threads of Chroma and of the model stayed
+        behind, and what waits for them does so for ever. All use of an index goes through its catalog or embedder."""
+        if self._process != os.getpid():
+            raise IndexStateError(
+                f"{self.folder}: this index was opened in another process (fork); open it anew in this one: "
+                "Index.open(...)"
+            )
 
     @property
     def vectors(self) -> VectorStore:
@@ -124,6 +144,8 @@ class Index:
         self._store = None
 
     def close(self) -> None:
+        if self._process != os.getpid():
+            return  # what is open belongs to the process it was forked from
         with self._mutex:
             self._let_go()
         if self._given is not None:
@@ -148,25 +170,34 @@ class Index:
 
     # -- changes ------------------------------------------------------------------------------------------------
 
-    def add(self, paths: Iterable[str | Path], progress: Progress | None = None) -> IndexReport:
+    def add(self, paths: Iterable[str | Path], progress: Progress | None = None, prune: bool = False) -> IndexReport:
         """Add files, those in folders, and web pages. Unchanged ones are left alone, changed ones replaced, each whole.
 
-        A file that cannot be read is reported in `failed` and stops nothing. `progress(done, total)` counts files.
+        A file that cannot be read is reported in `failed` and stops nothing. Documents of files that are gone from
+        these folders are reported in `gone` and stay; with `prune` they are removed. `progress(done, total)` counts
+        files.
         """
+        paths = [paths] if isinstance(paths, str | Path) else list(paths)
         failed: list[Failure] = []
 
         def documents() -> Iterator[Document]:
             for path in files:
                 try:
                     document = sources.read(path)
-                    _check_text(document)
+                    check_text(document)
                     yield document
                 except SourceError as exc:
                     failed.append(Failure(_printable(path), str(exc)))
 
-        files = list(sources.files([paths] if isinstance(paths, str | Path) else paths))
-        report = self.add_documents(documents(), progress, total=len(files))
-        return _with_failures(report, failed)
+        files = list(sources.files(paths))
+        report = replace(self.add_documents(documents(), progress, total=len(files)), failed=tuple(failed))
+        if not prune:
+            return replace(report, gone=gone(self.documents(), paths))
+        with self.writing():
+            left = [info.doc_id for info in gone(self.documents(), paths)]
+            if left:
+                self._drop(left)
+        return replace(report, removed=(*report.removed, *left))
 
     def add_documents(
         self, documents: Iterable[Document], progress: Progress | None = None, total: int | None = None
@@ -178,7 +209,7 @@ class Index:
         if total is None:
             documents = list(documents)
             total = len(documents)
-        writer = _Writer(self)
+        writer = Writer(self)
         with self.writing():
             for done, document in enumerate(documents, 1):
                 writer.take(document)
@@ -189,9 +220,9 @@ class Index:
 
     def rewrite(self, document: Document) -> None:
         """Split, embed and store a document anew, whatever is stored of it."""
-        writer = _Writer(self)
+        writer = Writer(self)
         with self.writing():
-            writer._put(document)
+            writer.put(document)
             writer.finish()
 
     def remove(self, doc_id: str) -> IndexReport:
@@ -199,15 +230,16 @@ class Index:
         with self.writing():
             if self.catalog.known(doc_id) is None:
                 raise NotFoundError(f"no document has just the id {doc_id!r}; `footnote list` shows those there are")
-            self._drop(doc_id)
+            self._drop([doc_id])
         return IndexReport(removed=(doc_id,))
 
-    def _drop(self, doc_id: str) -> None:
+    def _drop(self, doc_ids: Sequence[str]) -> None:
         with self._mutex:
-            old, store = self.catalog.chunk_ids(doc_id), self.vectors
+            old, store = [id_ for doc_id in doc_ids for id_ in self.catalog.chunk_ids(doc_id)], self.vectors
             with self.catalog.transaction():
                 self.catalog.note(old)
-                self.catalog.delete(doc_id)
+                for doc_id in doc_ids:
+                    self.catalog.delete(doc_id)
             self._settle(store, old)
 
     def _settle(self, store: VectorStore, old: Sequence[str]) -> None:
@@ -305,163 +337,29 @@ class Index:
         return Manifest(FORMAT, embedder.name, embedder.weights, embedder.dimension, chunking.VERSION)
 
 
-class _Writer:
-    """One `add`: collects documents until a batch is full, then writes it."""
-
-    def __init__(self, index: Index) -> None:
-        self.index = index
-        self.batch: list[tuple[Document, list[Chunk]]] = []
-        self.seen: dict[str, str] = {}  # sha256 → source, of the documents in the batch
-        self.gone: list[str] = []  # ids of documents that go with the batch, since their file is gone
-        # Documents whose text another one has in the index: that one may have changed too, and not been read yet.
-        self.waiting: dict[str, Document] = {}
-        self.sets: dict[str, list[str]] = {"added": [], "replaced": [], "unchanged": [], "removed": []}
-        self.duplicates: list[Failure] = []
-
-    def take(self, document: Document) -> None:
-        _check_text(document)
-        if any(document.id == other.id for other, _ in self.batch):  # a file that was named twice
-            self.flush()
-        if self._stored(document) == (document.sha256, document.title, document.published, document.author):
-            self.sets["unchanged"].append(document.id)
-        elif document.sha256 in self.seen:
-            self._skip_duplicate(document, self.seen[document.sha256])
-        elif twin := self._twin(document):
-            if sources.is_gone(*twin):
-                self._take_over(document, twin[0])
-            else:
-                self.waiting[document.id] = document
-        else:
-            self._put(document)
-
-    def finish(self) -> None:
-        """Write what is left."""
-        self.flush()
-        while self.waiting:
-            chain, twin = self._chain(next(iter(self.waiting)))
-            circle = twin is not None and twin[0] in {document.id for document in chain}
-            for document in chain:
-                if document.sha256 in self.seen:
-                    self._skip_duplicate(document, self.seen[document.sha256])
-                elif twin and not circle and document is chain[0]:
-                    self._skip_duplicate(document, twin[1])
-                else:
-                    self._put(document, flush=not circle)  # texts that changed places do so in one transaction
-        self.flush()
-
-    def _chain(self, doc_id: str) -> tuple[list[Document], tuple[str, str] | None]:
-        """Waiting documents, each behind the one that gives up its text to it, and what gives up none to the first."""
-        chain: list[Document] = []
-        twin: tuple[str, str] | None = None
-        while doc_id in self.waiting:
-            chain.append(self.waiting.pop(doc_id))
-            twin = self._twin(chain[-1])
-            doc_id = twin[0] if twin else ""
-        return chain[::-1], twin
-
-    def _stored(self, document: Document) -> tuple[object, ...] | None:
-        return self.index.catalog.known(document.id)
-
-    def _twin(self, document: Document) -> tuple[str, str] | None:
-        """Id and source of another document in the index with the same text, unless the batch gives it another one."""
-        twin = self.index.catalog.with_hash(document.sha256)
-        changing = {document.id, *self.gone, *(other.id for other, _ in self.batch)} if twin else ()
-        return twin if twin and twin[0] not in changing else None
-
-    def _take_over(self, document: Document, old: str) -> None:
-        """A file that was renamed: the document of its old name goes in the same transaction."""
-        self.gone.append(old)
-        self.sets["removed"].append(old)
-        self._put(document)
-
-    def _put(self, document: Document, flush: bool = True) -> None:
-        self.sets["replaced" if self._stored(document) else "added"].append(document.id)
-        self.seen[document.sha256] = document.source
-        self.batch.append((document, chunking.split(document)))
-        if flush and sum(len(chunks) for _, chunks in self.batch) >= BATCH_CHUNKS:
-            self.flush()
-
-    def _skip_duplicate(self, document: Document, twin: str) -> None:
-        self.duplicates.append(Failure(document.source, f"the same text as {twin}, which is in the index"))
-        if self._stored(document):  # its older, different version no longer exists
-            self.flush()
-            self.index._drop(document.id)
-            self.sets["removed"].append(document.id)
-
-    def flush(self) -> None:
-        """Write the batch: new vectors, the flip, old vectors."""
-        if not self.batch:
-            return
-        index, batch = self.index, self.batch
-        index.ensure_manifest()
-        embedded = embed_chunks(index.embedder, [chunk for _, chunks in batch for chunk in chunks])
-        ids = [*self.gone, *(document.id for document, _ in batch)]
-        old = {chunk_id for doc_id in ids for chunk_id in index.catalog.chunk_ids(doc_id)} - embedded.keys()
-        with index._mutex:  # a thread that searches must not open the store anew in the middle
-            self._write(index.vectors, ids, embedded, sorted(old))
-        self.batch, self.seen, self.gone = [], {}, []
-
-    def _write(self, store: VectorStore, ids: list[str], embedded: dict[str, Embedded], old: list[str]) -> None:
-        catalog = self.index.catalog
-        with catalog.transaction():
-            catalog.note([*embedded, *old])
-        if embedded:
-            store.add(list(embedded), np.stack([item.vectors[0] for item in embedded.values()]))
-        with catalog.transaction():
-            for doc_id in ids:  # all first: one may take over the text, and so the chunks, of another
-                catalog.delete(doc_id)
-            for document, chunks in self.batch:
-                catalog.put(document, [embedded[chunk.id] for chunk in chunks])
-        self.index._settle(store, old)
-
-    def report(self) -> IndexReport:
-        added, replaced, unchanged, removed = (tuple(ids) for ids in self.sets.values())
-        return IndexReport(added, replaced, unchanged, removed, duplicates=tuple(self.duplicates))
-
-
-def embed_chunks(embedder: Embedder, chunks: Sequence[Chunk]) -> dict[str, Embedded]:
-    """Vectors of chunks and of their sentences, in one call to the embedder. A chunk of one sentence has one text."""
-    texts: list[str] = []
-    counts: list[int] = []
-    for chunk in chunks:
-        spans = chunking.sentences(chunk.text)
-        texts.append(chunk.text)
-        if len(spans) > 1:
-            texts.extend(chunk.text[start:end] for start, end in spans)
-        counts.append(1 + (len(spans) if len(spans) > 1 else 0))
-    vectors = embedder.embed(texts)
-    parts = np.split(vectors, np.cumsum(counts)[:-1]) if counts else []
-    return {chunk.id: Embedded(chunk, part) for chunk, part in zip(chunks, parts, strict=True)}
-
-
-def _made(folder: Path) -> Path:
-    """The folder, absolute so that a change of the working folder does not move it, made where it is not there."""
+def _found(folder: Path, create: bool) -> Path:
+    """The folder, absolute so that a change of the working folder does not move it; made where it is not there, or,
+    unless `create`, refused where it holds no index: a mistyped name must not become an empty one."""
     try:
         folder = folder.expanduser().absolute()
-        folder.mkdir(parents=True, exist_ok=True)
+        if create:
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            (folder / CATALOG).stat()
     except (OSError, RuntimeError, ValueError) as exc:  # no such user's home; a NUL in its name
-        reason = exc.strerror if isinstance(exc, OSError) else exc
-        raise IndexStateError(
-            f"{folder}: the index folder cannot be made ({reason}); choose another one with --index"
-        ) from exc
+        raise IndexStateError(f"{folder}: {_unusable(exc, create)}") from exc
     return folder
 
 
-def _check_text(document: Document) -> None:
-    """What SQLite cannot store, or cannot count in: its `substr` ends at a NUL. Raises SourceError."""
-    known = (document.id, document.text, document.title, document.source, document.published, document.author)
-    lone = any(_SURROGATE.search(field) for field in known if field)
-    what = "half of a surrogate pair" if lone else "a NUL" if "\0" in document.id + document.text else ""
-    if what:
-        raise SourceError(f"document {document.id!r} ({document.source}) holds {what}; take it out and add it again")
-
-
-def _with_failures(report: IndexReport, failed: Sequence[Failure]) -> IndexReport:
-    return replace(report, failed=tuple(failed))
+def _unusable(exc: Exception, create: bool) -> str:
+    if not create and isinstance(exc, FileNotFoundError | NotADirectoryError):
+        return "there is no index; add articles first: footnote add PATH"
+    reason = exc.strerror if isinstance(exc, OSError) else exc
+    return f"the index folder cannot be {'made' if create else 'read'} ({reason}); choose another one with --index"
 
 
 def _printable(path: Path | str) -> str:
-    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", os.fspath(path))
+    return SURROGATE.sub("\N{REPLACEMENT CHARACTER}", os.fspath(path))
 
 
 def _holder(path: Path) -> str:

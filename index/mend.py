@@ -16,9 +16,11 @@ import numpy as np
 
 from index import chunk as chunking
 from index.catalog import Embedded
+from index.gone import gone
 from index.settings import settings
 from index.types import BusyError, DoctorReport, Document, IndexStateError, NotFoundError, Problem
 from index.vectors import VectorStore
+from index.write import embed_chunks
 
 if TYPE_CHECKING:
     from index.build import Index
@@ -135,8 +137,6 @@ def rebuild(index: Index, progress: Callable[[int, int], None] | None = None) ->
 
 
 def _embedded(index: Index, document: Document) -> list[Embedded]:
-    from index.build import embed_chunks  # a call of each other: writing is build's, examining is this file's
-
     return list(embed_chunks(index.embedder, chunking.split(document)).values())
 
 
@@ -174,8 +174,7 @@ def doctor(index: Index, full: bool, repair: bool) -> DoctorReport:
     if not repair or report.ok:
         return report
     done = repaired(index, {problem.kind for problem in report.problems})
-    after = examine(index, full)
-    return DoctorReport(after.documents, after.chunks, after.problems, tuple(done), after.recall, after.checked)
+    return replace(examine(index, full), repaired=tuple(done))
 
 
 def examine(index: Index, full: bool) -> DoctorReport:
@@ -218,7 +217,7 @@ def _examined(index: Index, full: bool) -> DoctorReport:
         problems.append(Problem("store", str(exc)))
     if recall is not None and recall < RECALL:
         problems.append(Problem("recall", f"approximate search finds {recall:.3f} of the true ten nearest chunks"))
-    return DoctorReport(documents, chunks, tuple(problems), (), recall, checked)
+    return DoctorReport(documents, chunks, tuple(problems), (), recall, checked, gone(index.documents()))
 
 
 def _catalog_problems(index: Index) -> Iterator[Problem]:

@@ -98,7 +98,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class IndexReport:
-    """What one `add` or `remove` did, by document id; failures and duplicates by source."""
+    """What one `add` or `remove` did, by document id; failures and duplicates by source.
+
+    `gone`: documents below the folders added whose file is no longer there; they stay, and go on answering.
+    """
 
     added: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
@@ -106,6 +109,7 @@ class IndexReport:
     removed: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
     duplicates: tuple[Failure, ...] = ()
+    gone: tuple[DocumentInfo, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,8 @@ class DoctorReport:
     """What an examination found, and what it mended. `problems`: those that are left after mending.
 
     `recall`: share of the true ten nearest chunks that approximate search finds, None for an empty index; `checked`:
-    how many chunks were searched for by their own vector; `repaired`: what was done, one line each.
+    how many chunks were searched for by their own vector; `repaired`: what was done, one line each; `gone`: documents
+    whose file is no longer there, which may be meant and is no problem.
     """
 
     documents: int
@@ -131,6 +136,7 @@ class DoctorReport:
     repaired: tuple[str, ...] = ()
     recall: float | None = None
     checked: int = 0
+    gone: tuple[DocumentInfo, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -6,10 +6,11 @@ records, so ids are content-addressed, new ones are added and old ones deleted; 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -59,6 +60,8 @@ class VectorStore(Protocol):
 class ChromaStore:
     """A collection of Chroma, in this process (`in_folder`) or on a server (`on_server`)."""
 
+    _process: ClassVar[int | None] = None  # the one that first had Chroma in it
+
     def __init__(self, client: ClientAPI, collection: str, place: str) -> None:
         self._client = client
         self._name = collection
@@ -74,9 +77,21 @@ class ChromaStore:
         import chromadb
         from chromadb.config import Settings
 
+        ChromaStore.check_process(folder)
+        ChromaStore._process = os.getpid()
         with _errors(str(folder)):
             client = chromadb.PersistentClient(str(folder), Settings(anonymized_telemetry=False))
         return cls(client, collection, str(folder))
+
+    @classmethod
+    def check_process(cls, folder: Path) -> None:
+        """Raises IndexStateError in a process that was forked off one with Chroma in it: the threads stay behind, and a
+        call on the same collection waits for ever, even of a new client without Chroma's cache of clients."""
+        if cls._process not in (None, os.getpid()):
+            raise IndexStateError(
+                f"{folder}: an index was used before this process was forked off, and Chroma does not outlive that; "
+                "use none before the fork, or start the process by 'spawn'"
+            )
 
     @classmethod
     def on_server(cls, url: str, collection: str, token: str | None = None) -> ChromaStore:

@@ -66,6 +66,7 @@ def doctor_json(report: DoctorReport) -> Json:
         "repaired": list(report.repaired),
         "recall@10": report.recall,
         "checked": report.checked,
+        "gone": [asdict(item) for item in report.gone],
     }
 
 

@@ -8,9 +8,12 @@ best of them anew.
 
 from __future__ import annotations
 
+import operator
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -32,18 +35,16 @@ WEIGHTS = {"dense": 0.3, "sentence": 0.4, "words": 0.3}
 
 
 def retrieve(
-    question: str, top_k: int = 5, index: Index | None = None, reranker: Reranker | None = None
+    question: str, top_k: int = 5, index: Index | str | Path | None = None, reranker: Reranker | None = None
 ) -> list[Passage]:
     """The `top_k` passages that answer the question best, the best first, ties by chunk id.
 
-    `index`: an open one; by default that of `FOOTNOTE_INDEX`, opened once and kept. `reranker`: by default that of
-    `FOOTNOTE_RERANKER`, if any. `score` compares passages of one question only. Raises QuestionError for an empty or
-    overlong question, FootnoteError for an empty index, ModelError for a re-ranker that cannot be used.
+    `index`: an open one, or its folder, by default that of `FOOTNOTE_INDEX`, opened once and kept. `reranker`: by
+    default that of `FOOTNOTE_RERANKER`, if any. `score` compares passages of one question only. Raises QuestionError
+    for a question or number that cannot be asked, FootnoteError for an empty or missing index, ModelError for a
+    re-ranker that cannot be used.
     """
-    question = checked(question)
-    if top_k < 1:
-        raise QuestionError(f"top_k must be at least 1, not {top_k}")
-    index = index or default_index()
+    question, top_k, index = checked(question), _whole(top_k), opened(index)
     if not index.catalog.counts()[1]:
         raise FootnoteError(f"{index.folder}: the index is empty; add articles first: footnote add PATH")
     passages = _distinct(fuse(index, question))
@@ -52,10 +53,31 @@ def retrieve(
     return [replace(passage, rank=rank) for rank, passage in enumerate(passages[:top_k], 1)]
 
 
-@cache
 def default_index() -> Index:
     """The index of the settings, opened once in this process."""
-    return Index.open()
+    return _kept(os.getpid(), None)
+
+
+def opened(index: Index | str | Path | None) -> Index:
+    """An open index as it is; that of a folder, or of the settings, opened once in this process and kept.
+
+    Raises IndexStateError where there is none, FootnoteError for what is neither.
+    """
+    if isinstance(index, Index):
+        return index
+    if index is None:
+        return default_index()
+    try:
+        folder = Path(index).expanduser().absolute()
+    except (TypeError, RuntimeError):  # no path; no such user's home
+        raise FootnoteError(f"index must be an open Index or the path of its folder, not {index!r}") from None
+    return _kept(os.getpid(), folder)
+
+
+@cache
+def _kept(process: int, folder: Path | None) -> Index:
+    """By process, since what a fork takes along cannot be used in the child."""
+    return Index.open(folder, create=False)
 
 
 def default_reranker() -> Reranker | None:
@@ -65,7 +87,10 @@ def default_reranker() -> Reranker | None:
 
 def checked(question: str) -> str:
     """The question without surrounding space or broken characters. Raises QuestionError."""
-    question = question.encode("utf-8", "replace").decode("utf-8").strip()
+    try:
+        question = question.encode("utf-8", "replace").decode("utf-8").strip()
+    except AttributeError:
+        raise QuestionError(f"the question must be a string, not {type(question).__name__}") from None
     if not question:
         raise QuestionError("the question is empty; write one")
     if len(question) > MAX_QUESTION:
@@ -73,6 +98,16 @@ def checked(question: str) -> str:
             f"the question has {len(question):,} characters, at most {MAX_QUESTION:,} are read; shorten it"
         )
     return question
+
+
+def _whole(top_k: int) -> int:
+    try:
+        top_k = operator.index(top_k)
+    except TypeError:
+        raise QuestionError(f"top_k must be a whole number, not {top_k!r}") from None
+    if top_k < 1:
+        raise QuestionError(f"top_k must be at least 1, not {top_k}")
+    return top_k
 
 
 def fuse(index: Index, question: str) -> list[Passage]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from index import Index
 from tests.conftest import SEED
 
 ROOT = SEED.parent.parent
@@ -101,6 +102,7 @@ def test_failures_are_one_line_with_exit_code_1(seeded: Path, args: tuple[str, .
 
 
 def test_an_empty_index_and_another_embedder(seeded: Path, tmp_path: Path) -> None:
+    Index.open(tmp_path / "new").close()
     empty = footnote("ask", "Who?", index=tmp_path / "new")
     assert (empty.returncode, empty.stdout) == (1, "")
     assert "the index is empty; add articles first: footnote add PATH" in empty.stderr
@@ -114,11 +116,65 @@ def test_an_empty_index_and_another_embedder(seeded: Path, tmp_path: Path) -> No
     assert missing.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "args",
+    [("ask", "Who?"), ("retrieve", "Who?"), ("show", "a"), ("remove", "a"), ("rebuild",),
+     ("eval", "run", "evals/sets/seed.jsonl")],
+)  # fmt: skip
+def test_a_mistyped_index_is_an_error_and_makes_no_folder(tmp_path: Path, args: tuple[str, ...]) -> None:
+    done = footnote(*args, "--index", str(tmp_path / "typo"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"footnote: {tmp_path}/typo: there is no index; add articles first: footnote add PATH\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_are_gone_are_told_and_pruned(tmp_path: Path) -> None:
+    folder, index = tmp_path / "my articles", tmp_path / "index"
+    folder.mkdir()
+    for name in "abcde":
+        (folder / f"{name}.txt").write_text(f"The limit of {name} is 10.")
+    footnote("add", str(folder), index=index)
+    for name in "bcde":
+        (folder / f"{name}.txt").unlink()
+    done = footnote("add", str(folder), "--index", str(index))
+    assert (done.returncode, done.stdout) == (0, "1 unchanged\n")
+    named = ", ".join(f"{folder}/{name}.txt" for name in "bcd")
+    assert done.stderr == (
+        f"4 files are gone but still answer: {named}, …; remove them with: "
+        f"footnote add --index {index} --prune '{folder}'\n"
+    )
+    seen = footnote("doctor", index=index)
+    assert (seen.returncode, seen.stdout.splitlines()[-1]) == (0, "the index is sound")
+    assert f"4 files are gone but still answer: {named}, …; remove one with: footnote remove DOC_ID" in seen.stderr
+    report = json.loads(footnote("doctor", "--json", index=index).stdout)
+    assert (report["ok"], len(report["gone"])) == (True, 4)
+    assert json.loads(footnote("add", str(folder), "--json", index=index).stdout)["gone"] == report["gone"]
+    pruned = footnote("add", "--prune", str(folder), index=index)
+    assert (pruned.returncode, pruned.stdout, pruned.stderr) == (0, "1 unchanged, 4 removed\n", "")
+    assert footnote("doctor", index=index).stdout.endswith("all is well\n")
+
+
+def test_add_and_remove_speak_json(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Some text.")
+    (tmp_path / "b.txt").write_text("Some text.")
+    (tmp_path / "bad.txt").write_bytes(b"\xff\x00")
+    done = footnote("add", str(tmp_path), "--json", index=tmp_path / "index")
+    report = json.loads(done.stdout)
+    assert (done.returncode, len(report["added"]), report["gone"]) == (1, 1, [])
+    assert [Path(item["source"]).name for item in report["duplicates"] + report["failed"]] == ["b.txt", "bad.txt"]
+    assert "bad.txt: it is binary" in done.stderr
+    removed = json.loads(footnote("remove", report["added"][0], "--json", index=tmp_path / "index").stdout)
+    assert removed["removed"] == report["added"]
+    nothing = footnote("add", str(tmp_path / "index"), "--json", index=tmp_path / "index")
+    assert (nothing.returncode, json.loads(nothing.stdout)["added"]) == (1, [])
+
+
 def test_files_that_fail_are_named_and_the_rest_is_added(tmp_path: Path) -> None:
     (tmp_path / "good.txt").write_text("Good text.")
+    (tmp_path / "same.txt").write_text("Good text.")
     (tmp_path / "bad.txt").write_bytes(b"\xff\x00")
     done = footnote("add", str(tmp_path), index=tmp_path / "index")
-    assert (done.returncode, done.stdout) == (1, "1 added, 1 failed\n")
+    assert (done.returncode, done.stdout) == (1, "1 added, 1 duplicate, 1 failed\n")
     assert "bad.txt: it is binary, not text" in done.stderr
 
 
@@ -175,8 +231,8 @@ def test_an_empty_setting_is_none(tmp_path: Path) -> None:
     env = {"FOOTNOTE_INDEX": "", "FOOTNOTE_LLM": "", "XDG_DATA_HOME": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "ui.cli", "list"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ | env)
-    assert (done.returncode, "empty" in done.stderr) == (0, True)
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert (done.returncode, done.stdout) == (0, "")
+    assert [each.name for each in tmp_path.iterdir()] == ["data"]
 
 
 @pytest.mark.parametrize("command", ["list", "show"])
@@ -199,7 +255,7 @@ def test_a_set_of_brackets_alone_is_no_set(seeded: Path, tmp_path: Path) -> None
     (tmp_path / "deep.jsonl").write_text("[" * 100_000)
     done = footnote("eval", "run", str(tmp_path / "deep.jsonl"), index=seeded)
     assert done.returncode == 1
-    assert "line 1" in done.stderr
+    assert "deep.jsonl: one JSON object a line is needed; this file is a JSON array" in done.stderr
     assert "Traceback" not in done.stderr
 
 

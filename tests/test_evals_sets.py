@@ -13,7 +13,7 @@ from evals import EvalSetError, load_set, open_index, store
 from evals.measures import MEASURES
 from evals.sets import locate, sample
 from evals.types import Place
-from index import Index
+from index import Index, IndexStateError
 from index.embed import HashEmbedder
 
 ROOT = Path(__file__).parent.parent
@@ -157,8 +157,9 @@ def test_evidence_that_is_not_there_is_named(
     article: Index, tmp_path: Path, evidence: dict[str, Any], what: str
 ) -> None:
     path = write(tmp_path / "s.jsonl", line(id="0"), line(evidence=[evidence]))
-    with pytest.raises(EvalSetError, match="line 2") as caught:
+    with pytest.raises(EvalSetError) as caught:
         locate(load_set(path), article)
+    assert str(caught.value).startswith(f"{path}, line 2: ")
     assert what in str(caught.value)
 
 
@@ -191,6 +192,30 @@ def test_files_that_are_no_set(tmp_path: Path) -> None:
             load_set(tmp_path / name)
     with pytest.raises(EvalSetError, match="BEIR folder"):
         load_set(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (json.dumps([line()]), "a JSON array"),
+        (json.dumps([line()], indent=2), "a JSON array"),
+        ("[" * 100_000, "a JSON array"),
+        ("\n" + json.dumps(line(), indent=2), "JSON over several lines"),
+        (json.dumps(line(), indent=2) + "\n" + json.dumps(line(id="2"), indent=2), "JSON over several lines"),
+        ("id,question,answer\n1,Who?,Bob\n", "not JSON"),
+    ],
+)
+def test_a_file_of_another_shape_is_told_as_such(tmp_path: Path, text: str, what: str) -> None:
+    (tmp_path / "s.jsonl").write_text(text)
+    with pytest.raises(EvalSetError) as caught:
+        load_set(tmp_path / "s.jsonl")
+    assert f"{tmp_path}/s.jsonl: one JSON object a line is needed; this file is {what};" in str(caught.value)
+
+
+def test_a_comment_above_the_questions_is_a_broken_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.jsonl", "# The harbour", line())
+    with pytest.raises(EvalSetError, match="line 1: Invalid JSON"):
+        load_set(path)
 
 
 def test_a_sample_is_the_same_again_and_in_order() -> None:
@@ -270,6 +295,9 @@ def test_a_set_with_documents_has_an_index_of_its_own_that_is_kept(
             assert [info.doc_id for info in index.documents()] == [eval_set.documents[0].id]
             folders.append(index.folder)
     assert folders[0] == folders[1] and not (tmp_path / "mine").exists()
+    with pytest.raises(IndexStateError, match="there is no index"):
+        open_index(load_set(SEED_SET), tmp_path / "mine", HashEmbedder())
+    Index.open(tmp_path / "mine", HashEmbedder()).close()
     with open_index(load_set(SEED_SET), tmp_path / "mine", HashEmbedder()) as index:
         assert index.folder == tmp_path / "mine"
 

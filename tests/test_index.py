@@ -115,7 +115,7 @@ def test_renamed_files_lose_no_text(
     before: dict[str, str], after: dict[str, str], batch: int, index: Index, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("index.build.BATCH_CHUNKS", batch)
+    monkeypatch.setattr("index.write.BATCH_CHUNKS", batch)
     folder = tmp_path / "articles"
     folder.mkdir()
     write(folder, **before)
@@ -135,7 +135,7 @@ def test_renamed_files_lose_no_text(
 def test_a_renamed_file_takes_the_place_of_its_old_name(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
-    monkeypatch.setattr("index.build.BATCH_CHUNKS", batch)
+    monkeypatch.setattr("index.write.BATCH_CHUNKS", batch)
     folder = tmp_path / "articles"
     folder.mkdir()
     write(folder, old="The lamp was lit in 1771.", other="Other.")
@@ -149,6 +149,69 @@ def test_a_renamed_file_takes_the_place_of_its_old_name(
     assert len(index.add([folder]).replaced) == 1
     assert sorted(texts_of(index).values()) == ["Other.", "The lamp was lit in 1773."]
     assert consistent(index)
+
+
+def gone(index: Index, *paths: Path) -> list[str]:
+    return [Path(info.source).name for info in index.add(paths).gone]
+
+
+def test_files_that_are_gone_are_reported_and_stay(index: Index, tmp_path: Path) -> None:
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    write(folder, old="The limit is 10.", other="Other.")
+    assert index.add([folder]).gone == ()
+    write(folder, new="The limit is 25.", other="Other.")  # renamed, and changed too: nothing tells whose it was
+    assert gone(index, folder) == ["old.txt"]
+    write(folder)
+    assert sorted(gone(index, folder)) == ["new.txt", "old.txt", "other.txt"]
+    assert len(index.documents()) == 3
+    assert consistent(index)
+
+
+def test_what_is_gone_is_removed_only_when_told_to_and_only_below_the_folders_given(
+    index: Index, tmp_path: Path
+) -> None:
+    for name in ("articles", "articles-2"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, a=f"The lamp of {name}.", b=f"The pier of {name}.")
+    index.add([tmp_path / "articles", tmp_path / "articles-2"])
+    for name in ("articles", "articles-2"):
+        (tmp_path / name / "a.txt").unlink()
+    report = index.add([tmp_path / "articles"], prune=True)
+    assert (len(report.removed), len(report.unchanged), report.gone) == (1, 1, ())
+    assert {Path(info.source).parent.name for info in index.documents() if info.source.endswith("a.txt")} == {
+        "articles-2"}  # fmt: skip
+    assert consistent(index)
+    assert index.add([tmp_path / "articles"], prune=True).removed == ()
+
+
+def test_a_folder_is_known_by_every_name_it_has(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    (tmp_path / "link").symlink_to(folder)
+    write(folder, a="Text.")
+    index.add([folder])
+    (folder / "a.txt").unlink()
+    monkeypatch.chdir(folder)
+    for path in (Path(), Path("../articles"), tmp_path / "link", tmp_path):
+        assert gone(index, path) == ["a.txt"], path
+
+
+def test_what_may_lie_on_a_disk_that_is_away_is_not_removed(index: Index, tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    write(folder, a="Text.")
+    index.add([folder])
+    folder.rename(tmp_path / "away")
+    report = index.add([folder, "", "a\0b", "\ud800", "n" * 300], prune=True)
+    assert (report.removed, len(report.failed)) == ((), 5)
+    assert len(index.documents()) == 1
+
+
+def test_a_document_of_no_file_is_not_gone(index: Index, tmp_path: Path) -> None:
+    index.add_documents([Document("a", "T", "A text.", str(tmp_path / "none.txt"), "h")])
+    assert index.add([tmp_path], prune=True).removed == ()
+    assert index.doctor().gone == ()
 
 
 def test_a_document_of_no_file_is_not_taken_for_one_whose_file_is_gone(index: Index) -> None:
@@ -305,6 +368,19 @@ def test_a_folder_named_by_the_working_folder_or_the_home_stays_where_it_is(
         Index.open("~no-such-user/own", embedder=HashEmbedder())
 
 
+def test_reading_makes_no_index(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x")
+    for folder in (tmp_path / "none", tmp_path / "empty", tmp_path / "file" / "index"):
+        with pytest.raises(IndexStateError, match="there is no index; add articles first: footnote add PATH"):
+            Index.open(folder, HashEmbedder(), create=False)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["empty", "file"]
+    with pytest.raises(IndexStateError, match="cannot be read"):
+        Index.open("n" * 300, HashEmbedder(), create=False)
+    Index.open(tmp_path / "made", HashEmbedder()).close()
+    Index.open(tmp_path / "made", HashEmbedder(), create=False).close()
+
+
 @pytest.mark.parametrize("name", ["writer.lock", "writer.json"])
 def test_a_lock_that_cannot_be_taken_or_signed_is_a_clear_error(index: Index, name: str) -> None:
     (index.folder / name).mkdir()
@@ -312,6 +388,43 @@ def test_a_lock_that_cannot_be_taken_or_signed_is_a_clear_error(index: Index, na
         index.add([SEED])
     (index.folder / name).rmdir()
     assert len(index.add([SEED]).added) == 1
+
+
+FORK = """
+import os, signal, sys
+from index import Document, Index, IndexStateError
+from index.embed import HashEmbedder
+used = "used" in sys.argv
+index = Index.open(sys.argv[1], HashEmbedder())
+index.add_documents([Document("a", "T", "The lamp was lit in 1771.", "s", "h")]) if used else None
+if not os.fork():
+    signal.alarm(20)
+    for use in (index.documents, index.doctor, index.rebuild, lambda: index.add([]), lambda: index.remove("a"),
+                lambda: index.embedder.embed(["lamp"])):
+        try:
+            use()
+        except IndexStateError as exc:
+            print("opened in another process (fork); open it anew" in str(exc))
+    index.close()
+    try:
+        with Index.open(sys.argv[1], HashEmbedder()) as own:
+            own.add_documents([Document("b", "T", "The pier was built.", "s2", "h2")])
+            print(len(own.nearest(own.embedder.embed(["lamp"])[0], 5)))
+    except IndexStateError as exc:
+        print("used before this process was forked off" in str(exc))
+    sys.stdout.flush()
+    os._exit(0)
+print(os.wait()[1])
+index.add_documents([Document("c", "T", "The quay was paved.", "s3", "h3")])
+print(len(index.documents()), index.doctor(full=True).ok)
+"""
+
+
+@pytest.mark.parametrize(("parent", "child"), [("unused", "1"), ("used", "True")])
+def test_a_forked_process_is_told_to_open_an_index_of_its_own(tmp_path: Path, parent: str, child: str) -> None:
+    command = [sys.executable, "-c", FORK, str(tmp_path), parent]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["True"] * 6 + [child, "0", "2 True"], done.stderr
 
 
 FULL_DISK = """

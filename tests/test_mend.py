@@ -59,6 +59,21 @@ def test_a_sound_index_is_clean(folder: Path) -> None:
     assert (report.documents, report.chunks, report.recall, report.checked) == (12, 12, 1.0, 12)
 
 
+def test_files_that_are_gone_are_named_and_are_no_damage(index: Index, tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text(f"The lamp of {name}.")
+    index.add([tmp_path / "a.txt", tmp_path / "b.txt"])
+    assert index.doctor().gone == ()
+    (tmp_path / "a.txt").unlink()
+    for report in (index.doctor(), index.doctor(repair=True)):
+        assert report.ok
+        assert [info.source for info in report.gone] == [str(tmp_path / "a.txt")]
+    assert len(index.documents()) == 2
+    index.vectors.delete(index.catalog.chunk_ids())
+    mended = index.doctor(repair=True)
+    assert (mended.ok, bool(mended.repaired), len(mended.gone)) == (True, True, 1)
+
+
 def test_an_empty_index_is_clean(index: Index) -> None:
     report = index.doctor(full=True)
     assert report.ok

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from index import Index
+    from index import Index, IndexReport
+    from index.types import DocumentInfo
     from rag import Answer, Assistant, Passage
 
 app = typer.Typer(
@@ -47,6 +49,7 @@ LlmOption = Annotated[
     ),
 ]
 INTERRUPTED = 130  # the exit code that typer gives after Ctrl-C
+NAMED = 3  # files that a warning names; `doctor --json` has all
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output")]
 HostOption = Annotated[
@@ -57,22 +60,52 @@ TopOption = Annotated[int, typer.Option("--top-k", min=1, max=100, help="How man
 
 
 @app.command()
-def add(paths: Annotated[list[str], typer.Argument(metavar="PATH|URL...")], index: IndexOption = None) -> None:
+def add(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH|URL...")],
+    index: IndexOption = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove articles whose file is gone from the folders")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Add text, markdown, HTML, PDF and DOCX files, folders of them, or web pages.
 
     Unchanged ones are left alone, changed ones replaced."""
-    with _index(index) as opened, _progress("Adding") as progress:
-        report = opened.add(paths, progress)
-    names = ("added", "replaced", "unchanged", "removed", "duplicates", "failed")
-    counts = {name: len(getattr(report, name)) for name in names}
-    if any(counts.values()):
-        print(", ".join(f"{count} {name}" for name, count in counts.items() if count))
-    else:
+    from rag.contract import report_json
+
+    with _index(index, create=True) as opened, _progress("Adding") as progress:
+        report = opened.add(paths, progress, prune)
+    done = _counts(report)
+    if as_json:
+        _print_json(report_json(report))
+    elif done:
+        print(done)
+    if not done:
         _say("footnote: no files there that can be read; check the path")
     for failure in (*report.duplicates, *report.failed):
         _say(f"{failure.source}: {failure.reason}")
-    if report.failed or not any(counts.values()):
+    if report.gone:
+        _warn_of_gone(report.gone, f"remove {'it' if len(report.gone) == 1 else 'them'} with: {_pruning(paths, index)}")
+    if report.failed or not done:
         raise typer.Exit(1)
+
+
+def _counts(report: IndexReport) -> str:
+    """What was done, in words: "2 added, 1 duplicate"; empty when nothing was."""
+    names = ("added", "replaced", "unchanged", "removed", "duplicates", "failed")
+    counts = [(len(getattr(report, name)), name) for name in names]
+    return ", ".join(f"{count} {name if count > 1 else name.removesuffix('s')}" for count, name in counts if count)
+
+
+def _pruning(paths: list[str], index: Path | None) -> str:
+    from index.gone import folders
+
+    place = ["--index", str(index)] if index else []
+    return shlex.join(["footnote", "add", *place, "--prune", *map(str, folders(paths))])
+
+
+def _warn_of_gone(gone: tuple[DocumentInfo, ...], step: str) -> None:
+    names = ", ".join(info.source for info in gone[:NAMED]) + (", …" if len(gone) > NAMED else "")
+    what = "1 file is gone but still answers" if len(gone) == 1 else f"{len(gone)} files are gone but still answer"
+    _say(f"{what}: {names}; {step}")
 
 
 @app.command("list")
@@ -80,7 +113,7 @@ def list_(index: IndexOption = None, as_json: JsonOption = False) -> None:
     """List the articles in the index."""
     from rag.contract import documents_json
 
-    with _index(index) as opened:
+    with _index(index, create=True) as opened:
         documents = opened.documents()
     if as_json:
         _print_json(documents_json(documents))
@@ -105,11 +138,16 @@ def show(doc_id: str, index: IndexOption = None, as_json: JsonOption = False) ->
 
 
 @app.command()
-def remove(doc_id: str, index: IndexOption = None) -> None:
+def remove(doc_id: str, index: IndexOption = None, as_json: JsonOption = False) -> None:
     """Remove an article from the index. The file itself is not touched."""
+    from rag.contract import report_json
+
     with _index(index) as opened:
         report = opened.remove(doc_id)
-    print(f"removed {report.removed[0]}")
+    if as_json:
+        _print_json(report_json(report))
+    else:
+        print(f"removed {report.removed[0]}")
 
 
 @app.command()
@@ -155,7 +193,7 @@ def chat(
     """Open the chat in the browser: http://127.0.0.1:7860."""
     from ui.app import launch
 
-    with _assistant(index, llm) as assistant:
+    with _assistant(index, llm, create=True) as assistant:  # articles may come while it runs
         threading.Thread(target=assistant.warm, daemon=True).start()  # the first question need not wait for torch
         launch(assistant, host=host, port=port, open_browser=browser)
 
@@ -177,7 +215,7 @@ def doctor(
     """Examine the index: texts, word index and vectors must agree. Exit code 1 when something is wrong."""
     from rag.contract import doctor_json
 
-    with _index(index) as opened:
+    with _index(index, create=True) as opened:  # an `add` that died at once may have left none
         report = opened.doctor(full, repair)
     if as_json:
         _print_json(doctor_json(report))
@@ -188,8 +226,12 @@ def doctor(
             print(f"repaired: {line}")
         for problem in report.problems:
             print(f"{problem.kind}: {problem.detail}")
-        well = "all is well" if report.documents else "the index is empty; add articles: footnote add PATH"
+        well = "the index is sound" if report.gone else "all is well"
+        well = well if report.documents else "the index is empty; add articles: footnote add PATH"
         print(well if report.ok else "run: footnote doctor --repair")
+    if report.gone:
+        _warn_of_gone(report.gone, "remove one with: footnote remove DOC_ID, all of a folder with: "
+                      "footnote add --prune FOLDER")  # fmt: skip
     if not report.ok:
         raise typer.Exit(1)
 
@@ -199,7 +241,7 @@ def rebuild(index: IndexOption = None) -> None:
     """Make the vectors anew, also for another embedder ($FOOTNOTE_EMBEDDER). The old ones answer meanwhile."""
     from index import Index
 
-    with Index.open(index, check=False) as opened, _progress("Embedding") as progress:
+    with Index.open(index, check=False, create=False) as opened, _progress("Embedding") as progress:
         chunks = opened.rebuild(progress)
     print(f"{chunks} chunks have new vectors")
 
@@ -247,18 +289,19 @@ def eval_compare(run_a: str, run_b: str, as_json: JsonOption = False) -> None:
 
 
 @contextmanager
-def _index(path: Path | None) -> Iterator[Index]:
+def _index(path: Path | None, create: bool = False) -> Iterator[Index]:
+    """An index that is there; with `create`, for writing, also one that is not there yet."""
     from index import Index
 
-    with Index.open(path) as opened:
+    with Index.open(path, create=create) as opened:
         yield opened
 
 
 @contextmanager
-def _assistant(path: Path | None, llm: str | None) -> Iterator[Assistant]:
+def _assistant(path: Path | None, llm: str | None, create: bool = False) -> Iterator[Assistant]:
     from rag import Assistant
 
-    with _index(path) as opened:
+    with _index(path, create) as opened:
         yield Assistant.open(opened, llm)
 
 
