@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from time import perf_counter
 from typing import Self
 
@@ -18,17 +19,18 @@ from index.catalog import query_words
 from index.chunk import is_item, lead_in, sentences
 from index.settings import settings
 from rag import fit as fits
-from rag.cite import Draft, Numbering, citation, drafts, place, without_notes
+from rag.cite import Draft, Numbering, citation, drafts, place
 from rag.crossencoder import Checker, Reranker
 from rag.evidence import Evidence, EvidenceModel
 from rag.fit import Fit
-from rag.followup import content, context
+from rag.followup import content, context, is_chat, put, taken_up
 from rag.judge import Judge
 from rag.llm import LLM, open_llm
+from rag.plain import shown
 from rag.prompt import NOT_IN_SOURCES, condense, draft_small
 from rag.prompt import draft as draft_prompt
-from rag.read import Findings, Quote, on_topic, read
-from rag.retrieve import MAX_QUESTION, checked, default_index, default_reranker, retrieve
+from rag.read import Findings, Quote, more_than, on_topic, read
+from rag.retrieve import MAX_QUESTION, checked, default_reranker, opened, retrieve
 from rag.types import Answer, Citation, Dropped, Event, Found, Outcome, Passage, Sentence
 
 TOP_K = 5  # passages read: recall@5 was 0.971, recall@3 0.958 on the development set (docs/log.md)
@@ -74,12 +76,12 @@ class Assistant:
         self.reranker = reranker or default_reranker()
 
     @classmethod
-    def open(cls, index: Index | None = None, llm: str | None = None) -> Self:
-        """`index`: an open one, by default that of the settings. `llm`: a spec as in `footnote ask --llm`.
+    def open(cls, index: Index | str | Path | None = None, llm: str | None = None) -> Self:
+        """`index`: an open one, or its folder; by default the settings'. `llm`: a spec as in `footnote ask --llm`.
 
         Raises ModelError for a spec that names no usable model.
         """
-        return cls(index or default_index(), open_llm(settings().llm if llm is None else llm))
+        return cls(opened(index), open_llm(settings().llm if llm is None else llm))
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -107,8 +109,10 @@ class Assistant:
         run.retrieved = perf_counter()
         yield Found(run.passages)
         about = on_topic(before, run.passages, self.evidence, self.fit) if before else run.passages
-        if before or content(asked):
+        if (before or content(asked)) and not is_chat(asked):
             run.findings = read(asked, about, self.evidence, self.fit)
+            if before and (earlier := taken_up(run.question, history)):
+                run.findings = more_than(earlier, run.findings, about, self.evidence, self.fit)
         if run.findings.confidence >= self.fit.answer_at:
             if self.llm:
                 yield from self._draft(run, asked, self.llm)
@@ -128,19 +132,25 @@ class Assistant:
         """(question, the earlier ones that it goes on from, or "").
 
         It is searched for with them, and read as it is in passages that speak of what they do: a reader that is given
-        all answers an earlier one (docs/log.md). A large model puts all into one question.
+        all answers an earlier one (docs/log.md); but a question word alone takes up what was asked last. A large model
+        puts all into one question.
         """
         if history and self.llm and not self.llm.small:
             condensed = "".join(self.llm.stream(*condense(question, history)))
             return " ".join(condensed.split())[:MAX_QUESTION] or question, ""
-        return question, context(question, history)
+        before = context(question, history)
+        return (put(question, taken_up(question, history)) if before else question), before
 
     # -- answering with the articles' own words -----------------------------------------------------------------
 
     def _quote(self, run: _Run) -> Iterator[Sentence]:
         for quote in run.findings.quotes:
-            cited = self._cited(quote)
-            yield self._release(run, without_notes(" ".join(each.quote for each in cited)), cited)
+            *before, own = self._cited(quote)
+            passage = quote.passage
+            said = shown(passage.text, quote.start - passage.start, quote.end - passage.start)
+            lead = [shown(each.quote) for each in before]
+            text = ("\n" if "\n" in said or own.quote.startswith("|") else " ").join([*lead, said])
+            yield self._release(run, f"\n{text}" if "\n" in text and run.sentences else text, [*before, own])
 
     def _cited(self, quote: Quote) -> list[Citation]:
         """The citation of a quote; behind that of what introduces its list, where an earlier passage holds it."""

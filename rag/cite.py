@@ -7,11 +7,11 @@ the order in which they appear, so a number that a model made up can never reach
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from index.chunk import sentences
+from rag.plain import apart, together, unmarked, without_line_mark
 from rag.types import Citation, Passage, Sentence
 
 # [2], [2, 3], [2-4], [2 and 3], and the same in forms that some models write: [^2], [source 2], 【2】.
@@ -20,16 +20,10 @@ _BRACKETS = rf"\s*[\[【]\s*{_NUMBERS}\s*[\]】]"
 _MARKER = re.compile(_BRACKETS, re.I)
 _EMPTIED = re.compile(r"\s*[\[【(]\s*(?:see|cf\.?)?\s*[\])】]|(?<=\w)\s*[–-]+(?=[.!?…]?$)", re.I)
 _RAISED = re.compile(r"(?<=[.!?…])[⁰¹²³⁴-⁹]+")  # a note's number behind the full stop: of no passage of ours
-# The article's own notes: "[7]", "[N 4]", "[citation needed]".
-_NOTE = re.compile(
-    r"\s*\[(?:\d{1,3}|(?:N|n|nb|note|lower-alpha) \d{1,3}|citation needed|update|clarification needed)\]"
-)
+# A marker that a model wrote as code; any other code keeps its brackets: `argv[1]`.
+_TICKED = re.compile(rf"`(\s*(?:{_BRACKETS})+\s*)`", re.I)
 # "… in 1998. [2] Then …": the marker after the full stop belongs to the sentence before it.
 _MARKER_AFTER = re.compile(rf"([.!?…]+[\"'”’)]*)((?:{_BRACKETS})+)", re.I)
-# "- ", "1. ", "## ", "> " before a sentence, and **bold**, __bold__, *this* and `that` in it; not the * of "2 * 3".
-_LINE_MARK = re.compile(r"^\s*(?:(?:[-*+•>]|#{1,6}|\d{1,2}[.)])\s+)+")
-_JOINERS = "\u200c\u200d"  # unseen too, but words of Persian and some emoji are made with them
-_EMPHASIS = re.compile(r"\*\*|__|(?<![\w*])\*(?=\S)|(?<=[^\s*])\*(?![\w*])|`")
 
 
 @dataclass(frozen=True)
@@ -66,18 +60,13 @@ def parse(sentence: str) -> Draft:
     """Take the markers out of a sentence: `A [1], B [2, 3].` → `A, B.` and 1, 2, 3; also those that appear when others
     were taken out. Marks of markdown go too: the claim is what is judged and shown."""
     markers: list[int] = []
-    sentence = plain(sentence)
-    while found := _MARKER.findall(sentence):
+    prose, codes = apart(_TICKED.sub(r"\1", sentence))
+    prose = unmarked(without_line_mark(prose))
+    while found := _MARKER.findall(prose):
         markers += [number for group in found for number in _numbers(group)]
-        sentence = _MARKER.sub("", sentence)
-    text = _RAISED.sub("", _EMPTIED.sub("", sentence) if markers else sentence)
-    return Draft(" ".join(text.split()), tuple(dict.fromkeys(markers)))
-
-
-def plain(text: str) -> str:
-    """A model's text without list and heading marks, emphasis, and characters that nobody sees or can store."""
-    seen = "".join(c for c in text if c.isspace() or c in _JOINERS or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
-    return _EMPHASIS.sub("", _LINE_MARK.sub("", seen))
+        prose = _MARKER.sub("", prose)
+    text = _RAISED.sub("", _EMPTIED.sub("", prose) if markers else prose)
+    return Draft(" ".join(together(text, codes).split()), tuple(dict.fromkeys(markers)))
 
 
 def _numbers(group: str) -> list[int]:
@@ -86,11 +75,6 @@ def _numbers(group: str) -> list[int]:
     for first, last in re.findall(r"(\d+)(?:\s*[–-]\s*\^?(\d+))?", group):
         found += range(int(first), min(int(last), int(first) + 20) + 1) if last else [int(first)]
     return found
-
-
-def without_notes(text: str) -> str:
-    """A quotation as it is shown: without the numbers of the article's own notes, which would read as ours."""
-    return " ".join(_NOTE.sub("", text).split())
 
 
 def citation(passage: Passage, start: int, end: int) -> Citation:

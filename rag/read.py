@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from index.catalog import query_words
-from index.chunk import MAX_CHARS, lead_in, sentences
 from rag.evidence import Evidence, Span
 from rag.fit import Fit, probability
+from rag.quote import stems, widened
 from rag.types import Passage
-
-_PRONOUN = re.compile(r"[\"“‘(]*(?:He|She|They|It|His|Her|Their|Its|This|These|Those|That)\b")
 
 # A question for yes or no: what denies may lie further from its words than what affirms.
 _DECIDED = re.compile(r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|must|should)\b", re.I)
@@ -29,7 +27,8 @@ MAX_QUOTES = 3  # an answer in more places than three is a topic, not an answer
 
 @dataclass(frozen=True)
 class Quote:
-    """A sentence of a document (`start:end`, in the document) that holds `short`, the answer as the reader read it."""
+    """Sentences of a document (`start:end`, in the document) with `short`, the answer as the reader read it and as it
+    is shown; "" where that holds no word."""
 
     passage: Passage
     start: int
@@ -70,17 +69,32 @@ def on_topic(before: str, passages: Sequence[Passage], evidence: Evidence, fit: 
     return [p for p in passages if not found or p.doc_id == found[0].passage.doc_id or p.chunk.id in near]
 
 
+def more_than(earlier: str, found: Findings, passages: Sequence[Passage], evidence: Evidence, fit: Fit) -> Findings:
+    """What was found for a question word that takes up an earlier question ("When?"): nothing, where the best quotation
+    shares no word with that one, or says only what answered it."""
+    if not found.quotes:
+        return found
+    best = found.quotes[0]
+    said = best.passage.text[best.start - best.passage.start : best.end - best.passage.start]
+    # A reader answers "Was he arrested?" with why or where he was, so that may be said again.
+    asked = [] if _DECIDED.match(earlier) else candidates(earlier, passages, evidence, fit)[:1]
+    old, new = stems(" ".join(quote.short for quote in asked)), stems(best.short)
+    same = bool(old) and (old <= new or new <= old)
+    return found if stems(said) & stems(earlier) and not same else Findings(0.0, ())
+
+
 def candidates(
     question: str, passages: Sequence[Passage], evidence: Evidence, fit: Fit, top: float = 0.0
 ) -> list[Quote]:
     """Every span the reader found, widened to its sentence, by joint score; ties by place. `top`: the best score of
     retrieval."""
     readings = evidence.read(question, [passage.text for passage in passages]) if passages else []
-    return _ordered([
-        quote(passage, span, span.score + fit.retrieval * (passage.score - top))
+    made = [
+        quote(question, passage, span, span.score + fit.retrieval * (passage.score - top))
         for passage, reading in zip(passages, readings, strict=True)
         for span in reading.spans
-    ])  # fmt: skip
+    ]
+    return _ordered([each for each in made if each])
 
 
 def _ordered(quotes: Sequence[Quote]) -> list[Quote]:
@@ -91,20 +105,13 @@ def _confidence(found: Sequence[Quote], fit: Fit) -> float:
     return probability(fit.confidence, confidence_features(found[0])) if found else 0.0
 
 
-def quote(passage: Passage, span: Span, score: float) -> Quote:
-    """The sentence, or the run of sentences, of the passage that holds the span.
-
-    A sentence that opens with a pronoun brings the one before it: "He said so" answers nothing by itself. So does an
-    item of a list with what introduces the list.
-    """
-    spans = sentences(passage.text, longest=MAX_CHARS)
-    held = [at for at, (start, end) in enumerate(spans) if start < span.end and end > span.start]
-    if held and held[0] > 0 and _PRONOUN.match(passage.text, spans[held[0]][0]):
-        held.insert(0, held[0] - 1)
-    first = lead_in(passage.text, spans, held[0]) if held else 0
-    start, end = (spans[first][0], spans[held[-1]][1]) if held else (span.start, span.end)
-    short = " ".join(passage.text[span.start : span.end].split())
-    return Quote(passage, passage.start + start, passage.start + end, short, score)
+def quote(question: str, passage: Passage, span: Span, score: float) -> Quote | None:
+    """The sentences of the passage that hold the span, with those they need (rag/quote.py); none for a span that
+    answers nothing."""
+    made = widened(question, passage.text, (span.start, span.end), at_head=passage.start == 0)
+    if made is None:
+        return None
+    return Quote(passage, passage.start + made.start, passage.start + made.end, made.short, score)
 
 
 def confidence_features(best: Quote) -> dict[str, float]:
@@ -123,7 +130,7 @@ def _distinct(quotes: Sequence[Quote]) -> tuple[Quote, ...]:
             item.passage.doc_id == other.passage.doc_id and item.start < other.end and other.start < item.end
             for other in kept
         )
-        if not overlaps and _key(item.short) not in {_key(other.short) for other in kept}:
+        if not overlaps and (not item.short or _key(item.short) not in {_key(other.short) for other in kept}):
             kept.append(item)
     return tuple(kept[:MAX_QUOTES])
 

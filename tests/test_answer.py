@@ -348,9 +348,54 @@ def test_an_item_far_down_a_list_is_quoted_with_what_introduces_it(index: Index)
     text = "\n".join([lead, "", *items, "- The market cross was a gift of the sailor Tom Reed."])
     index.add_documents([Document("d", "Stories", text, "d", "d")])
     answer = Assistant(index, None, OverlapEvidence(), FIT).ask("The market cross was a gift of the sailor whom?")
-    assert answer.text == f"{lead} - The market cross was a gift of the sailor Tom Reed. [1][2]"
+    assert answer.text == f"{lead} The market cross was a gift of the sailor Tom Reed. [1][2]"
     assert [text[c.start : c.end] for c in answer.citations] == [c.quote for c in answer.citations]
     assert answer.citations[0].quote == lead
+
+
+def test_code_is_answered_as_it_stands_and_marks_of_markdown_are_not_shown(index: Index) -> None:
+    text = "# Kestrel\n\n> The **first** argument of [kestrel](k.md) is `argv[1]`."
+    index.add_documents([Document("d", "Kestrel", text, "d", "d")])
+    answer = Assistant(index, None, OverlapEvidence(), FIT).ask("What is the first argument of kestrel?")
+    assert answer.text == "The first argument of kestrel is argv[1]. [1]"
+    assert answer.short_answer == "The first argument of kestrel is argv[1]."
+    assert answer.citations[0].quote == text[text.index(">") :]
+
+
+def test_code_and_lists_keep_their_lines(index: Index) -> None:
+    text = "Days to keep:\n\n```toml\n[retention]\ndaily = 7\n```\n"
+    index.add_documents([Document("d", "Retention", text, "d", "d")])
+    answer = Assistant(index, None, OverlapEvidence(), FIT).ask("retention daily")
+    assert answer.text.endswith("[retention]\ndaily = 7 [1]")
+    assert exact(Assistant(index), answer)
+
+
+def test_a_row_of_a_table_is_answered_with_the_head_of_the_table(index: Index) -> None:
+    text = "| Plan | Reply |\n|---|---|\n| Free plan | never |\n| Pro plan | in a day |"
+    index.add_documents([Document("d", "Plans", text, "d", "d")])
+    answer = Assistant(index, None, OverlapEvidence(), FIT).ask("Pro plan in which day?")
+    assert answer.text == "Plan | Reply\nPro plan | in a day [1][2]"
+    assert answer.citations[1].quote == "| Pro plan | in a day |"
+
+
+def test_a_number_behind_a_word_is_a_note_where_the_passage_has_notes(index: Index) -> None:
+    text = "The tunnel[5] was closed in 1950. The road was closed too.[6]"
+    index.add_documents([Document("d", "Tunnel", text, "d", "d")])
+    answer = Assistant(index, None, OverlapEvidence(), FIT).ask("When was the tunnel[5] closed in 1950?")
+    assert answer.text == "The tunnel was closed in 1950. [1]", "the passage has sure notes"
+
+
+@pytest.mark.parametrize("said", ["Tell me more", "help", "Thanks!"])
+def test_what_is_said_to_a_person_is_not_answered(said: str, make: Make) -> None:
+    assert make().ask(said, [(QUESTION, "Khamenei. [1]")]).outcome == "not_found"
+    assert make().ask(said).outcome == "not_found"
+
+
+def test_when_alone_is_not_answered_by_any_date(index: Index) -> None:
+    text = "Recorded on 12 February 2024 in Hull.\n\nMr. Lund signed the dredging contract for the town of Port Callow."
+    index.add_documents([Document("d", "Interview", text, "d", "d")])
+    history = [("Who signed the dredging contract?", "Mr. Lund. [1]")]
+    assert Assistant(index).ask("When?", history).outcome == "not_found"
 
 
 def test_the_short_answer_is_one_that_the_answer_says_and_its_footnotes_hold(two: Callable[[str], Answer]) -> None:

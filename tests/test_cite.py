@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.types import Chunk
-from rag.cite import Draft, Numbering, citation, drafts, parse, place, without_notes
+from rag.cite import Draft, Numbering, citation, drafts, parse, place
 from rag.types import Passage
 
 TEXT = "Rain fell. The river rose by 2 metres."
@@ -25,6 +25,8 @@ PASSAGE = Passage(Chunk("c", "d", 100, 138, TEXT), "Title", "source", 1.0, 1)
         ("- **Rain** fell in `Oslo` [1].", "Rain fell in Oslo.", (1,)),
         ("1. *Rain* fell; 2 * 3 is 6.", "Rain fell; 2 * 3 is 6.", ()),
         ("**NOT IN SOURCES**", "NOT IN SOURCES", ()),
+        ("Its first is `argv[1]` [2].", "Its first is argv[1].", (2,)),
+        ("So `__init__` does `[3]`.", "So __init__ does.", (3,)),
         ("Rain\0 \u202efell\ud83d.", "Rain fell.", ()),
         ("\u0646\u200c\u0645 -5 #3.", "\u0646\u200c\u0645 -5 #3.", ()),
     ],
@@ -108,10 +110,3 @@ def test_no_number_of_a_model_is_left_in_a_sentence(sentence: str, text: str, ma
 def test_a_marker_of_any_form_behind_the_full_stop_is_of_the_sentence_before() -> None:
     for marker in ("[2]", "[^2]", "【2】", "[source 2]"):
         assert list(drafts([f"A fact. {marker} Then B [1]."])) == [Draft("A fact.", (2,)), Draft("Then B.", (1,))]
-
-
-def test_the_notes_of_an_article_are_not_shown_as_ours() -> None:
-    assert without_notes("It rose [2]. Bell[N 4] left.[citation needed] So.") == "It rose. Bell left. So."
-    assert without_notes("It was closed in [2020] after\na flood.[2][13] More.[4]") == (
-        "It was closed in [2020] after a flood. More."
-    )

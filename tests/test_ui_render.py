@@ -79,7 +79,8 @@ def test_two_sentences_keep_their_own_markers() -> None:
     ("text", "buttons", "left"),
     [
         ("It says 3 [3]. [1]", 1, "It says 3 [3]."),
-        ("So it was.[3] [1]", 1, "So it was. [3]"),
+        ("So it was.[3] [1]", 1, "So it was.[3]"),
+        ("The first is argv[1] [1]", 1, "The first is argv[1]"),
         ("No markers", 0, "No markers"),
         ("Only text [9]", 0, "Only text [9]"),
     ],
@@ -88,6 +89,14 @@ def test_only_closing_markers_of_its_own_citations_are_buttons(text: str, button
     page = Page(render.sentence(text, [CITED]))
     assert len(page.all("button")) == buttons
     assert page.text.removesuffix("1" if buttons else "") == left
+
+
+def test_lines_of_code_and_of_lists_stay_lines() -> None:
+    page = Page(render.sentence("Then:\n1. Go <on>\n   - or not [1]", [CITED]))
+    assert len(page.all("br")) == 2 and len(page.all("button")) == 1
+    assert page.text == "Then:1. Go <on>\u00a0\u00a0\u00a0- or not1"
+    assert len(Page(render.sentence(" \n[a]\nb = 1 [1]", [CITED])).all("br")) == 2, "it begins a line of its own"
+    assert not Page(render.sentence(" One line [1]", [CITED])).all("br")
 
 
 def test_an_answer_that_was_not_found_is_no_answer() -> None:

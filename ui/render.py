@@ -24,7 +24,7 @@ SHOWN_PASSAGE = 240
 LONGEST_KEPT = 24
 
 _GAP = re.compile(r"\n[^\S\n]*\n\s*")
-_MARKERS = re.compile(r"(?:\s*\[\d{1,4}\])*\s*\Z")
+_MARKERS = re.compile(r"(?:\s+(?:\[\d{1,4}\])+)?\s*\Z")  # behind a space, or "argv[1] [1]" had two
 _MARKER = re.compile(r"\[(\d{1,4})\]")
 _LONE_CR = re.compile(r"&#13;(?!\n)")
 
@@ -155,11 +155,18 @@ def sentence(text: str, citations: Sequence[Citation]) -> str:
         for m in _MARKER.finditer(text, cut)
     )
     words = text[:cut].strip()
-    start, space, last = words.rpartition(" ")
+    lead = "<br>" if "\n" in text[: len(text) - len(text.lstrip())] else ""
     if not numbers:
-        return escape(words)
+        return lead + _broken(words)
+    last = words.split()[-1] if words else ""
     css = "last" if len(last) <= LONGEST_KEPT else "long"
-    return f'{escape(start + space)}<span class="{css}">{escape(last)}{numbers}</span>'
+    return f'{lead}{_broken(words.removesuffix(last))}<span class="{css}">{escape(last)}{numbers}</span>'
+
+
+def _broken(words: str) -> str:
+    """Words whose lines (of code, of a list) stay lines, with the space that opens them."""
+    lines = (escape(line) for line in words.split("\n"))
+    return "<br>".join(line.replace(" ", "\u00a0", len(line) - len(line.lstrip(" "))) for line in lines)
 
 
 def where(c: Citation) -> str:
