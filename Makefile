@@ -7,7 +7,7 @@ SET_UP_DEV := .venv/.set-up-dev
 export HF_HUB_OFFLINE := 1
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: chat test check install browser bench bench-size eval faults train lies found measure fit clean
+.PHONY: chat test check install browser bench bench-size eval faults train lies claims found measure fit clean
 
 chat: install
 	$(BIN)/footnote add seeds
@@ -71,6 +71,10 @@ faults: $(SET_UP_DEV)
 # How many of a model's lies reach the reader, on DATA: some ten minutes.
 lies: $(SET_UP_DEV)
 	$(BIN)/python -m benchmarks.drafts --data $(DATA)
+
+# How many of the lies written by hand pass, some of them on DATA: some five minutes.
+claims: $(SET_UP_DEV)
+	$(BIN)/python -m benchmarks.claims --data $(DATA)
 
 # Answers with the right paragraph given, and with it to be found among all, on DATA: some three minutes.
 found: $(SET_UP_DEV)

@@ -9,8 +9,9 @@ from rag.cite import Draft, citation
 from rag.claims import points_back
 from rag.evidence import Evidence
 from rag.fit import Fit
+from rag.rules import invented_names
 from rag.types import Citation, Passage
-from rag.verify import Verdict, check, check_claims, invented_names
+from rag.verify import Verdict, check, check_claims
 
 ASIDE = "it points back to what its passage does not speak of"
 

@@ -1,0 +1,58 @@
+"""Drafted sentences that people wrote against a passage, some true and some a twist away (`evals/claims/*.jsonl`).
+
+A line holds a passage and its drafts. A passage that is not ours is not in the file: `source` names a file below DATA
+(of SQuAD with "#article/paragraph") or of the project, `start` and `end` its characters, `sha256` the first digits of
+its hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).parents[2]
+CLAIMS = PROJECT / "evals" / "claims"
+
+
+@dataclass(frozen=True)
+class Written:
+    """One draft: an answer to `question` from `passage`. `kind`: of twist, or of rewording where it is supported."""
+
+    id: str
+    question: str
+    passage: str
+    text: str
+    supported: bool
+    kind: str
+
+
+def written(path: Path, data: Path) -> Iterator[Written]:
+    """The drafts of a file, in order. Raises ValueError where a passage is no longer what it was."""
+    for line in path.read_text("utf-8").splitlines():
+        row = json.loads(line)
+        passage = row["passage"] if "passage" in row else _passage(row, data)
+        for draft in row["drafts"]:
+            yield Written(row["id"], draft["question"], passage, draft["text"], draft["supported"], draft["kind"])
+
+
+def _passage(row: dict[str, Any], data: Path) -> str:
+    name, _, place = row["source"].partition("#")
+    text = _text((PROJECT if name.startswith("seeds/") else data) / name, place)[row["start"] : row["end"]]
+    if not hashlib.sha256(text.encode()).hexdigest().startswith(row["sha256"]):
+        raise ValueError(f"{row['id']}: {row['source']} no longer holds its passage at {row['start']}:{row['end']}")
+    return text
+
+
+@cache
+def _text(path: Path, place: str) -> str:
+    with path.open(encoding="utf-8", newline="") as file:
+        text = file.read()
+    if not place:
+        return text
+    article, paragraph = map(int, place.split("/"))
+    return str(json.loads(text)["data"][article]["paragraphs"][paragraph]["context"])

@@ -1,0 +1,77 @@
+"""Drafts written by hand: where their passages come from, and what the bench says of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.claims import kept, table
+from rag.evidence.written import CLAIMS, Written, written
+from tests.fakes import OverlapEvidence
+from tests.test_verify import PLAIN
+
+PASSAGE = "The bridge opened in 1931."
+DRAFTS = [
+    {"question": "When?", "text": "It opened in 1931.", "supported": True, "kind": "shortened"},
+    {"question": "When?", "text": "It opened in 1932.", "supported": False, "kind": "date"},
+]
+
+
+def line(**more: object) -> str:
+    return json.dumps({"id": "a-1", "drafts": DRAFTS, **more}) + "\n"
+
+
+def placed(source: str, start: int) -> str:
+    digest = hashlib.sha256(PASSAGE.encode()).hexdigest()[:16]
+    return line(source=source, start=start, end=start + len(PASSAGE), sha256=digest)
+
+
+def test_a_passage_of_ones_own_and_of_files_below_data(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(f"é\r\n{PASSAGE} It rained.".encode())
+    squad = {"data": [{"paragraphs": [{"context": "None."}, {"context": f"So. {PASSAGE}"}]}]}
+    (tmp_path / "s.json").write_text(json.dumps(squad))
+    (tmp_path / "set.jsonl").write_text(line(passage=PASSAGE) + placed("a.txt", 3) + placed("s.json#0/1", 4))
+    found = list(written(tmp_path / "set.jsonl", tmp_path))
+    assert [draft.passage for draft in found] == [PASSAGE] * 6
+    assert found[1] == Written("a-1", "When?", PASSAGE, "It opened in 1932.", False, "date")
+
+
+def test_a_passage_that_is_no_longer_there(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(f"Now: {PASSAGE}")
+    (tmp_path / "set.jsonl").write_text(placed("a.txt", 3))
+    with pytest.raises(ValueError, match=r"a-1: a\.txt no longer holds its passage at 3:29"):
+        list(written(tmp_path / "set.jsonl", tmp_path))
+
+
+def rows(name: str) -> list[Any]:
+    return [json.loads(text) for text in (CLAIMS / f"{name}.jsonl").read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("name", ["dev", "heldout"])
+def test_the_sets_are_whole(name: str, tmp_path: Path) -> None:
+    here = [row for row in rows(name) if "passage" in row or row["source"].startswith("seeds/")]
+    (tmp_path / "here.jsonl").write_text("".join(json.dumps(row) + "\n" for row in here), "utf-8")
+    assert len(list(written(tmp_path / "here.jsonl", tmp_path))) == sum(len(row["drafts"]) for row in here)
+    assert len({row["id"] for row in rows(name)}) == len(rows(name))
+    assert all({draft["supported"] for draft in row["drafts"]} == {True, False} for row in rows(name))
+
+
+def test_the_sets_share_no_passage() -> None:
+    dev, heldout = ({row.get("sha256") or row["passage"] for row in rows(name)} for name in ("dev", "heldout"))
+    assert dev.isdisjoint(heldout)
+
+
+def test_a_draft_is_judged_as_a_models_would_be(tmp_path: Path) -> None:
+    (tmp_path / "set.jsonl").write_text(line(passage="The bridge opened in 1931."))
+    judged = [(draft, kept(draft, OverlapEvidence(), PLAIN)) for draft in written(tmp_path / "set.jsonl", tmp_path)]
+    assert [passed for _, passed in judged] == [True, False]
+    assert [(what, figure[:5], target) for what, figure, target in table(judged)] == [
+        ("false: all", "0.000", "passed"),
+        ("false: date", "0.000", "passed"),
+        ("true: all", "1.000", "kept"),
+        ("true: shortened", "1.000", "kept"),
+    ]
