@@ -15,7 +15,7 @@ from rag.claims import claims_of
 from rag.evidence import Evidence
 from rag.fit import Fit, logit, probability
 from rag.rivals import rivals
-from rag.rules import invented_names, longest_run, numbers_of, other_units, strong, turned, unsaid, unseen
+from rag.rules import invented_names, numbers_of, other_units, strong, turned, unsaid, unseen
 
 UNSUPPORTED = "the cited passage does not support it"  # the reason where no rule gives a better one
 # What fails a claim however sure the model is (docs/decisions.md).
@@ -115,18 +115,16 @@ def _windows(text: str) -> list[Span]:
 
 
 def features(claim: str, source: str, judged: Judged) -> dict[str, float]:
-    """Signals of support: what the model says, and what of the claim the source, or the place it rests on, lacks."""
-    place = source[slice(*judged.span)]
+    """What the model says, and what of the claim the source, or the place it rests on, lacks."""
     return {
         "model": logit(judged.best),
         "whole": logit(judged.whole),
-        "run": longest_run(claim, place),
         "unseen": unseen(claim, source),
         "names": float(min(2, len(invented_names(claim, [source])))),
         "negation": float(turned(claim, source)),
         "numbers": float(bool(numbers_of(claim) - numbers_of(source))),
         "units": float(other_units(claim, source)),
-        "strong": float(strong(claim, place)),
+        "strong": float(strong(claim, source[slice(*judged.span)])),
         "scope": float(unsaid(claim, source)),
     }
 
@@ -147,7 +145,7 @@ def reason(found: Mapping[str, float]) -> str:
     if found["strong"]:
         return "it claims more than the cited passage says"
     if found["scope"]:
-        return "the cited passage says it under a condition, in doubt, as ahead or as somebody's claim"
+        return "the cited passage says it under a condition, in doubt, as a plan or as somebody's claim"
     if found["negation"]:
         return "it denies what the cited passage affirms, or affirms what it denies"
     if found["unseen"] > 0.5:

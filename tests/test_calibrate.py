@@ -34,7 +34,7 @@ def test_the_shipped_fit_is_whole() -> None:
     fit = shipped()
     assert 0 < fit.answer_at < 1
     assert 0 < fit.support_at < 1
-    assert {"bias", "model", "names"} <= fit.support.keys()
+    assert {"bias", "model", "whole"} == fit.support.keys()
     assert {"bias", "reader"} <= fit.confidence.keys()
 
 

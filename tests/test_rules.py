@@ -6,7 +6,6 @@ import pytest
 
 from rag.rules import (
     invented_names,
-    longest_run,
     names_of,
     numbers_of,
     other_units,
@@ -81,15 +80,11 @@ def test_a_word_that_claims_more(claim: str, source: str, more: bool) -> None:
 @pytest.mark.parametrize(
     ("claim", "source", "is_unsaid"),
     [
-        ("The bridge was opened.", "The bridge will be opened.", True),
-        ("The bridge is to open in May.", "The bridge will be opened in May.", False),
-        ("The bridge is planned to open.", "We expect the bridge to open.", False),
-        ("They have opened the bridge.", "They’ll open the bridge.", True),
+        ("The bridge was opened.", "The bridge is planned to be opened.", True),
+        ("The bridge was opened.", "It is a myth that the bridge was opened.", True),
         ("Growth falls by 2%.", "Growth falls by up to 2%.", True),
-        ("It was the fastest fall.", "It was one of the fastest falls.", True),
-        ("It was one of the fastest falls.", "It was one of the fastest falls.", False),
         ("The bridge was opened.", "If paid for, the bridge opened.", True),
-        ("The bridge was opened.", "The bridge was opened. Trains will come.", False),
+        ("The bridge was opened.", "The bridge was opened. Trains may come.", False),
     ],
 )
 def test_what_the_nearest_sentence_leaves_open(claim: str, source: str, is_unsaid: bool) -> None:
@@ -107,12 +102,3 @@ def test_the_share_of_words_that_the_text_lacks() -> None:
     assert unseen("In 1931 and 1932", SOURCE) == pytest.approx(1 / 2)
     assert unseen("It carries 12000 cars", SOURCE) == 0.0
     assert unseen("It is the", SOURCE) == 1.0
-
-
-def test_the_longest_run_of_words() -> None:
-    text = "Old oil was limited in price while new oil was sold higher."
-    assert longest_run("Old oil was limited in price.", text) == 1.0
-    # of new, oil, limited, price, old, oil, sold and higher, "oil limited price" and "oil sold higher" follow so
-    assert longest_run("New oil was limited in price while old oil was sold higher.", text) == pytest.approx(3 / 8)
-    assert longest_run("Trains", text) == 0.0
-    assert longest_run("It is the", text) == 0.0
