@@ -19,8 +19,9 @@ from index.onnx import session
 from index.types import IndexStateError
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
     from tokenizers import Tokenizer
+
+    from index.onnx import InferenceSession
 
 WEIGHTS = Path(__file__).parent / "weights" / "all-MiniLM-L6-v2.int8.onnx"
 DIMENSION = 384

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession as InferenceSession  # for others to name
 
 THREADS = 2
 # By default onnxruntime adds products of 8 bits in 16 where a processor has AVX2 or AVX-512 without VNNI, and what goes

@@ -21,7 +21,7 @@ from index.onnx import session
 from index.types import FootnoteError
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from index.onnx import InferenceSession
 
 WEIGHTS = Path(__file__).parent / "weights" / "model.int8.onnx"
 LEFT_TOKENS = 96  # of a question, whose rest is not seen, or of a claim, which is judged in parts where it is longer
