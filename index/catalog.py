@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -121,7 +122,7 @@ class Catalog:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def _all(self, query: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+    def _all(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._lock, _errors(self.path):
             return self._db.execute(query, values).fetchall()
 
@@ -129,7 +130,7 @@ class Catalog:
 
     def manifest(self) -> Manifest | None:
         rows = self._all("SELECT format, embedder, weights, dimension, splitter FROM manifest")
-        return Manifest(*rows[0]) if rows else None  # type: ignore[arg-type]
+        return Manifest(*rows[0]) if rows else None
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Call it inside a transaction."""
@@ -189,15 +190,15 @@ class Catalog:
             raise NotFoundError(f"no document has the id {doc_id!r}; `footnote list` shows those there are")
         if len(rows) > 1 and rows[0][0] != doc_id:
             raise NotFoundError(f"several documents have an id that begins with {doc_id!r}; give more of it")
-        *values, pages = rows[0]
+        id_, title, text, source, sha256, published, author, pages = rows[0]
         with _damage(self.path):
-            return Document(*values, tuple(json.loads(str(pages))))  # type: ignore[arg-type,call-arg]
+            return Document(id_, title, text, source, sha256, published, author, tuple(json.loads(str(pages))))
 
     def documents(self) -> list[DocumentInfo]:
         """All documents, by title and then id."""
         query = """SELECT d.id, d.title, d.source, d.sha256, count(c.id) FROM documents d
                    LEFT JOIN chunks c ON c.doc_id = d.id GROUP BY d.id ORDER BY d.title, d.id"""
-        return [DocumentInfo(*row) for row in self._all(query)]  # type: ignore[arg-type]
+        return [DocumentInfo(*row) for row in self._all(query)]
 
     def slice(self, doc_id: str, start: int, end: int) -> str | None:
         """`text[start:end]` of a document, None when it is not here."""
@@ -243,7 +244,7 @@ class Catalog:
             last = int(str(rows[-1][0]))
             with _damage(self.path):
                 own = np.stack([_own_vector(row) for row in rows])
-            yield [str(row[1]) for row in rows], _unit(own.astype(np.float32))
+            yield [str(row[1]) for row in rows], _unit(own)
 
     def chunks_of(self, doc_id: str) -> list[Chunk]:
         """A document's chunks, by place."""
@@ -301,7 +302,7 @@ class Catalog:
         words best, and of those of `also` that hold any: chunk id → score, higher is better, best first, ties by id."""
         match = self._match(words)
         rows = self._all("SELECT rowid, -rank FROM words WHERE words MATCH ?", (match,)) if match else []
-        scores: dict[int, float] = dict(rows)  # type: ignore[arg-type]
+        scores: dict[int, float] = dict(rows)
         least = heapq.nlargest(limit, scores.values())[-1:] or [0.0]
         best = [number for number, score in scores.items() if score >= least[0]]
         query = """SELECT number, id FROM chunks WHERE number IN (SELECT value FROM json_each(?))
@@ -353,18 +354,19 @@ def _row(item: Embedded) -> tuple[object, ...]:
     return (chunk.id, chunk.doc_id, chunk.start, chunk.end, chunk.text, *places, len(item.vectors) - 1, blob)
 
 
-def _hit(row: tuple[object, ...]) -> Hit:
+def _hit(row: tuple[Any, ...]) -> Hit:
     id_, doc_id, start, end, text, headings, pages, title, source, sentences, blob = row
     touched = tuple((begins, number) for begins, number in json.loads(str(pages)))
-    chunk = Chunk(id_, doc_id, start, end, text, tuple(json.loads(str(headings))), touched)  # type: ignore[arg-type]
-    vectors = np.frombuffer(blob, np.float16).astype(np.float32)  # type: ignore[call-overload]
+    chunk = Chunk(id_, doc_id, start, end, text, tuple(json.loads(str(headings))), touched)
+    vectors = np.frombuffer(blob, np.float16).astype(np.float32)
     return Hit(chunk, str(title), str(source), vectors.reshape(1 + int(str(sentences)), -1))
 
 
-def _own_vector(row: tuple[object, ...]) -> Vectors:
-    """Row 0 of the vectors, half precision, of a row (number, id, vectors, sentences)."""
+def _own_vector(row: tuple[Any, ...]) -> Vectors:
+    """Row 0 of the vectors of a row (number, id, vectors, sentences)."""
     _, _, blob, sentences = row
-    return np.frombuffer(blob, np.float16).reshape(1 + int(str(sentences)), -1)[0]  # type: ignore[call-overload,no-any-return]
+    own: Vectors = np.frombuffer(blob, np.float16).reshape(1 + int(str(sentences)), -1)[0].astype(np.float32)
+    return own
 
 
 def _unit(vectors: Vectors) -> Vectors:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from index.catalog import query_words
 from index.chunk import MAX_CHARS, Span, is_item, lead_in, sentences
 from rag.plain import COMMENT, code_spans, shown
+from rag.rules import STEM
 
 _PRONOUN = re.compile(r"[\"“‘(]*(?:He|She|They|It|His|Her|Their|Its|This|These|Those|That)\b")
 _HEADING = re.compile(r"#{1,6}\s|[^\n]+\n\s*(?:={3,}|-{3,})\s*$")
@@ -21,7 +22,6 @@ _SAID = re.compile(r"[.!?…:;,][\"'”’»)*_]*$")
 _REPLY = re.compile(r"\**(?:[A-Z]{1,3}\**:|[\"“‘*]*(?:Yes|No|Not)\b)")
 SHORT_REPLY = 4  # words of its own; "In March 2016." says nothing without its question
 LONGEST_ITEM = 2  # sentences; of minutes or chapters, numbered too, one is enough
-STEM = 5  # letters compared: "replaced" and "replacement", "lives" and "live"
 
 # Questions that ask for several things or steps: the list that holds the answer is the answer.
 _SEVERAL = re.compile(

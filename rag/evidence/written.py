@@ -1,4 +1,4 @@
-"""Drafted sentences that people wrote against a passage, some true and some a twist away (`evals/claims/*.jsonl`).
+"""Drafted sentences written by hand against a passage, some true and some a twist away (`evals/claims/*.jsonl`).
 
 A line holds a passage and its drafts. A passage that is not ours is not in the file: `source` names a file below DATA
 (of SQuAD with "#article/paragraph") or of the project, `start` and `end` its characters, `sha256` the first digits of
