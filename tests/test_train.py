@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from rag.evidence.data import fairytales, long_documents
+from rag.evidence.data import fairytales, long_documents, mined_rivals
 from rag.evidence.examples import Example, Paragraph
-from rag.evidence.made import can_be_scoped, decided_questions, details, made_claims, nonsense, rivals, scoped_claims
+from rag.evidence.made import can_be_scoped, decided_questions, details, made_claims, nonsense, scoped_claims
+from rag.evidence.mine import mined
 from rag.evidence.model import WEIGHTS
 from rag.evidence.scope import SAID, UNSAID, framed, turned
 from rag.evidence.train import BATCH, CLAIM_WINDOWS, MARKS, Row, batches, outscored, tensors, together
@@ -192,16 +193,31 @@ def test_nonsense_is_never_the_question_of_the_passage() -> None:
     assert {len(example.left.split()) for example in made} >= {1, 4}
 
 
-def test_a_question_comes_with_two_paragraphs_of_its_article_that_do_not_hold_the_answer() -> None:
-    texts = ["The tower is 300 m tall.", "The tower is old.", "The tower is of iron.", "It cost 300 m.", "Rain fell."]
-    paragraphs = [Paragraph("towers", text, (("How tall is the tower?", text.find("300 m"), text.find("300 m") + 5),))
-                  for text in texts[:1]] + [Paragraph("towers", text, ()) for text in texts[1:]]  # fmt: skip
-    made = [example for seed in range(40) for example in rivals(paragraphs, random.Random(seed))]
-    assert made
-    for home, *others in zip(made[::3], made[1::3], made[2::3], strict=True):
-        assert (home.passage, home.label) == (texts[0], 1.0)
-        assert all(other.passage in texts and "300 m" not in other.passage and other.label == 0.0 for other in others)
-    assert [len(group) for group in together(made[:3])] == [3]
+def test_a_question_is_mined_with_the_passages_found_beside_its_own() -> None:
+    texts = ["The tower of Ulm is 162 m tall.", "The tower of Ulm is old.", "The tower of Ulm is of stone.",
+             "A tower of 162 m stands in Ulm.", "It rained on Monday."]  # fmt: skip
+    tall = ("How tall is the tower of Ulm?", texts[0].find("162 m"), texts[0].find("162 m") + 5)
+    day = ("On which day did it rain?", texts[4].find("Monday"), texts[4].find("Monday") + 6)
+    asked = {0: (tall, ("Why?", -1, -1)), 4: (day,)}
+    paragraphs = [Paragraph("towers", text, asked.get(at, ())) for at, text in enumerate(texts)]
+    rows = mined(paragraphs, 9, random.Random(0), kept=1.0)
+    assert {row["question"] for row in rows} == {tall[0], day[0]}
+    assert [row["lead"] for row in rows] == sorted(row["lead"] for row in rows)
+    of_tower = next(row for row in rows if row["question"] == tall[0])
+    assert set(of_tower["rivals"]) == {texts[1], texts[2]}, "without the answer's words"
+    assert [row["question"] for row in mined(paragraphs, 9, random.Random(0), kept=0.5)] == [rows[0]["question"]]
+
+
+def test_what_was_mined_is_learnt_together(tmp_path: Path) -> None:
+    row = {"question": "Where?", "article": "a", "passage": "In Ulm.", "start": 3, "end": 6, "rivals": ["No.", "Yes."]}
+    (tmp_path / "rivals.jsonl").write_text(json.dumps(row))
+    made = list(mined_rivals(tmp_path / "rivals.jsonl"))
+    assert [(example.passage, example.start, example.label) for example in made] == [
+        ("In Ulm.", 3, 1.0),
+        ("No.", -1, 0.0),
+        ("Yes.", -1, 0.0),
+    ]
+    assert [len(group) for group in together(made)] == [3]
 
 
 def row(*, rival: int, label: float) -> Row:

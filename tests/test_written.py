@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.claims import kept, table
-from rag.evidence.written import CLAIMS, Written, written
+from rag.evidence.data import by_hand, is_dev
+from rag.evidence.written import CLAIMS, Written, lessons, written
 from tests.fakes import OverlapEvidence
 from tests.test_verify import PLAIN
 
@@ -61,8 +63,37 @@ def test_the_sets_are_whole(name: str, tmp_path: Path) -> None:
 
 
 def test_the_sets_share_no_passage() -> None:
-    dev, heldout = ({row.get("sha256") or row["passage"] for row in rows(name)} for name in ("dev", "heldout"))
-    assert dev.isdisjoint(heldout)
+    for one, other in combinations(("train", "dev", "heldout"), 2):
+        first, second = ({row.get("sha256") or row["passage"] for row in rows(name)} for name in (one, other))
+        assert first.isdisjoint(second)
+
+
+def test_what_is_learnt_from_a_line(tmp_path: Path) -> None:
+    passage = "Ann met Bo. Bo left in 1931."
+    asked = [
+        {"question": "Who left?", "answer": "Bo", "context": "Bo left"},
+        {"question": "When?", "answer": "1931"},
+    ]
+    row = {"id": "a", "passage": passage, "answerable": asked, "unanswerable": ["Why?"], "drafts": DRAFTS}
+    (tmp_path / "train.jsonl").write_text(json.dumps(row))
+    found = list(lessons(tmp_path / "train.jsonl", tmp_path))
+    assert [(e.job, e.left, e.start, e.end, e.label) for e in found] == [
+        ("read", "Who left?", 12, 14, 1.0),
+        ("read", "When?", 23, 27, 1.0),
+        ("read", "Why?", -1, -1, 0.0),
+        ("support", DRAFTS[0]["text"], -1, -1, 1.0),
+        ("support", DRAFTS[1]["text"], -1, -1, 0.0),
+    ]
+    assert {(e.passage, e.group, by_hand(e)) for e in found} == {(passage, "a", True)}
+
+
+def test_every_line_to_learn_from_is_sound(tmp_path: Path) -> None:
+    here = [row for row in rows("train") if "passage" in row]
+    (tmp_path / "here.jsonl").write_text("".join(json.dumps(row) + "\n" for row in here), "utf-8")
+    found = list(lessons(tmp_path / "here.jsonl", tmp_path))
+    assert len(found) == sum(len(row["answerable"]) + len(row["unanswerable"]) + len(row["drafts"]) for row in here)
+    assert all(e.passage[e.start : e.end].strip() for e in found if e.job == "read" and e.label)
+    assert any(is_dev(e.group) for e in found)
 
 
 def test_a_draft_is_judged_as_a_models_would_be(tmp_path: Path) -> None:

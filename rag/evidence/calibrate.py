@@ -29,10 +29,10 @@ from index import Document, Index
 from rag.answer import TOP_K
 from rag.claims import claims_of
 from rag.evidence import EvidenceModel
-from rag.evidence.data import mixture
+from rag.evidence.data import by_hand, is_dev, mixture
 from rag.evidence.examples import Example
 from rag.evidence.measure import caught
-from rag.evidence.written import CLAIMS, written
+from rag.evidence.written import CLAIMS, lessons, written
 from rag.fit import FILE, Fit, shipped
 from rag.read import Quote, candidates, confidence_features
 from rag.retrieve import retrieve
@@ -235,24 +235,31 @@ def support_pairs(data: Path, per_source: int) -> list[Any]:
     _, dev = mixture(data, 1)
     by_source: dict[str, list[Any]] = {}
     for example in dev:
-        if example.job == "support" and example.source not in ("mnli", "snli", "cad", "breaking", "med"):
+        skipped = example.source in ("mnli", "snli", "cad", "breaking", "med") or by_hand(example)
+        if example.job == "support" and not skipped:
             by_source.setdefault(example.source, []).append(example)
     picked = [e for _, es in sorted(by_source.items()) for e in rng.sample(es, min(per_source, len(es)))]
     true = [e for source, es in sorted(by_source.items()) if source.startswith("made") for e in es if e.label > 0.5]
     return picked + foreign(rng.sample(true, min(2 * per_source, len(true))), rng)
 
 
-def by_hand(data: Path) -> list[Example]:
-    """Drafts written by hand, those that make one claim: of the others one does not know which is false."""
-    return [
+def drafts(data: Path) -> list[Example]:
+    """Drafts written by hand, those that make one claim: of the others one does not know which is false. The set made
+    to fit to, and of the one to learn from the passages held apart."""
+    own = [
         Example("support", draft.text, draft.passage, BY_HAND, draft.id, label=float(draft.supported))
         for draft in written(CLAIMS / "dev.jsonl", data)
-        if claims_of(draft.text) == [draft.text]
     ]
+    held = [
+        replace(example, source=BY_HAND)
+        for example in lessons(CLAIMS / "train.jsonl", data)
+        if example.job == "support" and is_dev(example.group)
+    ]
+    return [example for example in own + held if claims_of(example.left) == [example.left]]
 
 
 def fit_support(data: Path, evidence: EvidenceModel, per_source: int) -> dict[str, Any]:
-    pairs = support_pairs(data, per_source) + by_hand(data)
+    pairs = support_pairs(data, per_source) + drafts(data)
     judged = model_support([(e.left, [e.passage]) for e in pairs], evidence)
     found = [features(e.left, e.passage, own) for e, (own,) in zip(pairs, judged, strict=True)]
     x = np.array([[each[name] for name in SUPPORT_FEATURES] for each in found])

@@ -19,7 +19,6 @@ from typing import Any
 from rag.evidence.claims import overlap
 from rag.evidence.examples import Example, Paragraph
 from rag.evidence.made import (
-    RIVALS,
     decided_questions,
     details,
     edited_questions,
@@ -27,11 +26,12 @@ from rag.evidence.made import (
     made_claims,
     near_misses,
     nonsense,
-    rivals,
     scoped_claims,
 )
+from rag.evidence.written import CLAIMS, lessons
 
 DEV_SHARE = 0.05
+RIVALS = "rivals"  # the source whose examples of one question are scored against each other
 
 
 def is_dev(group: str) -> bool:
@@ -238,7 +238,7 @@ def chunk_around(lines: list[str], needed: list[int], rng: random.Random) -> str
 # text (SelQA, Natural Questions, QED) and small labelled sets come whole; edited names are many, for they are learnt
 # last; NLI of captions is kept small: it is the farthest from articles.
 CAPS = {
-    "squad": 14_000, "squad2-unanswerable": 9_000, RIVALS: 18_000, "squad-near-miss": 2_000, "squad-edited": 3_000,
+    "squad": 14_000, "squad2-unanswerable": 9_000, RIVALS: 6_000, "squad-near-miss": 2_000, "squad-edited": 3_000,
     "new-wiki": 3_000, "qamr": 1_500, "fairytaleqa-near-miss": 1_500, "gap": 2_000, "yes-no": 3_000,
     "yes-no-near-miss": 1_500, "missing-detail": 1_300, "detail": 1_300, "covidqa": 600, "fever": 5_000,
     "check_covid": 1_000, "mnli": 2_000, "snli": 500, "cad": 700, "breaking": 300, "med": 300, "made-statement": 6_000,
@@ -246,7 +246,7 @@ CAPS = {
     "edit-number": 3_000, "edit-month": 1_000, "edit-opposite": 3_000, "edit-negation": 1_200, "made-scope": 2_500,
     "edit-scope": 4_000,
 }  # fmt: skip
-MADE = ("made-", "edit-")
+MADE, WRITTEN = ("made-", "edit-"), "written"
 
 
 def by_program(example: Example) -> bool:
@@ -254,15 +254,29 @@ def by_program(example: Example) -> bool:
     return example.source.startswith(MADE)
 
 
+def by_hand(example: Example) -> bool:
+    """Whether it was written for this project."""
+    return example.source.startswith(WRITTEN)
+
+
 def companions(example: Example) -> str | None:
-    """What the examples that teach together have in common: the passage of claims made by program, true and edited,
-    and the question of rival passages. None for an example by itself."""
+    """What the examples that teach together have in common: the passage of claims made by program or written, true and
+    false, and the question of rival passages. None for an example by itself."""
     if example.source == RIVALS:
         return example.left
-    return example.passage if by_program(example) else None
+    made = by_program(example) or (by_hand(example) and example.job == "support")
+    return example.passage if made else None
 
 
-def all_examples(data: Path, seed: int) -> Iterator[Example]:
+def mined_rivals(path: Path) -> Iterator[Example]:
+    """What rag/evidence/mine.py wrote: a question with its paragraph, and with the passages that rival it."""
+    for row in read_lines(path):
+        yield Example("read", row["question"], row["passage"], RIVALS, row["article"], row["start"], row["end"], 1.0)
+        for other in row["rivals"]:
+            yield Example("read", row["question"], other, RIVALS, row["article"])
+
+
+def all_examples(data: Path, seed: int, mined: Path | None = None) -> Iterator[Example]:
     rng = random.Random(seed)
     paragraphs = squad_paragraphs(data)
     yield from squad_reading(paragraphs)
@@ -287,14 +301,17 @@ def all_examples(data: Path, seed: int) -> Iterator[Example]:
     yield from details(paragraphs, random.Random(seed + 6))
     yield from nonsense(paragraphs, random.Random(seed + 9))
     yield from long_documents(data, random.Random(seed + 7))
-    yield from rivals(paragraphs, random.Random(seed + 10))
+    yield from lessons(CLAIMS / "train.jsonl", data)
+    if mined:
+        yield from mined_rivals(mined)
 
 
-def mixture(data: Path, seed: int) -> tuple[list[Example], list[Example]]:
-    """(train, dev) of the data folder, in one seeded order. Dev is cut by document and not capped."""
+def mixture(data: Path, seed: int, mined: Path | None = None, rest: float = 1.0) -> tuple[list[Example], list[Example]]:
+    """(train, dev) of the data folder, in one seeded order. Dev is cut by document and not capped. `mined`: the file
+    of rag/evidence/mine.py; `rest`: the share of what else there would be."""
     train: dict[str, list[Example]] = collections.defaultdict(list)
     dev = []
-    for example in all_examples(data, seed):
+    for example in all_examples(data, seed, mined):
         if is_dev(example.group):
             dev.append(example)
         else:
@@ -305,7 +322,9 @@ def mixture(data: Path, seed: int) -> tuple[list[Example], list[Example]]:
         rng.shuffle(examples)
         if by_program(examples[0]) or source == RIVALS:  # whole groups are kept (`companions`)
             examples.sort(key=lambda example: zlib.crc32(f"{seed} {companions(example)}".encode("utf-8", "replace")))
-        kept += examples[: CAPS.get(source, len(examples))]
+        most = min(CAPS.get(source, len(examples)), len(examples))
+        whole = source == RIVALS or by_hand(examples[0])
+        kept += examples[: most if whole else round(rest * most)]
     rng.shuffle(kept)
     return kept, dev
 

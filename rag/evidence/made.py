@@ -27,23 +27,11 @@ from rag.evidence.scope import framed, turned
 
 # ---- questions
 
-RIVALS = "rivals"  # the source whose examples of one question are scored against each other
-
 
 def near_misses(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
     """Each question with another paragraph of its article: one of the three that share most of its rarer words."""
     for question, _, near in with_neighbours(paragraphs, rng):
         yield Example("read", question[0], rng.choice(near[:3]).text, "squad-near-miss", near[0].article)
-
-
-def rivals(paragraphs: list[Paragraph], rng: random.Random) -> Iterator[Example]:
-    """Some questions with their paragraph and with two others of its article that share most of their rarer words:
-    the answer must score above whatever the other two offer (train.py)."""
-    for (question, start, end), home, near in with_neighbours(paragraphs, rng):
-        if len(near) > 1 and rng.random() < 0.25:
-            yield Example("read", question, home.text, RIVALS, home.article, start, end, 1.0)
-            for other in rng.sample(near[:4], 2):
-                yield Example("read", question, other.text, RIVALS, home.article)
 
 
 def with_neighbours(

@@ -175,11 +175,13 @@ def reading_figures(model: EvidenceModel, data: Path, dev: Sequence[Example], li
     half = squad2_half(data)
     answerable = {
         "dev": sample(held_apart(dev, "squad"), limit),
+        "written": sample(held_apart(dev, "written"), limit),
         "squad2_half": sample([q for q in half if q.golds], limit),
     }
     negatives = {
         "dev.near_miss": ("dev", held_apart(dev, "squad-near-miss")),
         "dev.unanswerable": ("dev", held_apart(dev, "squad2-unanswerable")),
+        "written.unanswerable": ("written", held_apart(dev, "written-unanswerable")),
         "squad2_half.elsewhere": ("squad2_half", elsewhere(data, random.Random(0))),
         "squad2_half.unanswerable": ("squad2_half", [q for q in half if not q.golds]),
     }
@@ -194,6 +196,7 @@ def reading_figures(model: EvidenceModel, data: Path, dev: Sequence[Example], li
 
 LABELLED = ("fever", "fool_me_twice", "check_covid", "fever_symmetric", "factcheck_gpt", "wice", "mnli", "snli", "cad")
 MADE = ("made-statement", "made-sentence", "made-shortened")
+WRITTEN = ("written-true", "written-false")
 
 
 def support_figures(model: EvidenceModel, data: Path, dev: Sequence[Example], limit: int) -> list[Figure]:
@@ -207,6 +210,11 @@ def support_figures(model: EvidenceModel, data: Path, dev: Sequence[Example], li
         figures.append(figure(f"{source}.auroc", judged(model, examples), [e.label for e in examples], auroc))
     cited = sample(cited_answers(data), limit)
     figures.append(figure("mtrag.auroc", judged(model, cited), [e.label for e in cited], auroc))
+    drafts = sample([e for source in WRITTEN for e in by_source[source]], limit)
+    scores = judged(model, drafts)
+    for measure in (auroc, caught):
+        name = f"written.{measure.__name__}"
+        figures.append(figure(name, scores, [e.label for e in drafts], measure))
     true = judged(model, sample([e for source in MADE for e in by_source[source]], limit))
     edits = {source: judged(model, sample(examples, limit // 2)) for source, examples in sorted(by_source.items())
              if source.startswith("edit-")}  # fmt: skip

@@ -25,9 +25,8 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from rag.evidence.base import base_model
-from rag.evidence.data import by_program, companions, mixture
+from rag.evidence.data import RIVALS, by_hand, by_program, companions, mixture
 from rag.evidence.examples import Example, cropped
-from rag.evidence.made import RIVALS
 from rag.evidence.model import LEFT_TOKENS, Marks
 from rag.evidence.restore import restore
 from rag.evidence.synonyms import Synonyms
@@ -38,6 +37,8 @@ BATCH = 16
 WINDOWS, WINDOW_WEIGHTS = (96, 128, 160, 224), (45, 30, 15, 10)
 # Claims made by program are judged by a sentence or two, as a drafted answer's are.
 CLAIM_WINDOWS, CLAIM_WINDOW_WEIGHTS = (64, 96, 128, 192), (35, 30, 20, 15)
+# What makes a passage a rival must not be cut off, nor what a draft joined from two places.
+WIDE_WINDOWS, WIDE_WINDOW_WEIGHTS = (128, 192, 288), (35, 45, 20)
 SHORTEST_PASSAGE = 40  # tokens; a long claim gets a wider window rather than no passage
 REWORDED = 0.15  # share of the examples put in other words, and of the words in them that are exchanged
 REWORDED_WORDS = 0.7
@@ -66,15 +67,16 @@ class Row:
 class Evidence(nn.Module):
     """Token ids → (start logits, end logits, support logit): (n, tokens), (n, tokens), (n,)."""
 
-    def __init__(self, encoder: Any = None) -> None:
-        """`encoder`: by default the base model. No dropout: less than one pass over the data does not overfit."""
+    def __init__(self, encoder: Any = None, frozen: int = FROZEN_LAYERS) -> None:
+        """`encoder`: by default the base model. `frozen`: its lowest layers that stay as they are. No dropout: less
+        than one pass over the data does not overfit."""
         super().__init__()
         self.encoder = encoder or AutoModel.from_pretrained(
             base_model(), attn_implementation="eager", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
         )
         self.encoder.pooler = None
         layers = self.encoder.encoder
-        for part in (self.encoder.embeddings, layers.relative_attention_bias, *layers.layer[:FROZEN_LAYERS]):
+        for part in (self.encoder.embeddings, layers.relative_attention_bias, *layers.layer[:frozen]):
             part.requires_grad_(False)
         self.span = nn.Linear(self.encoder.config.hidden_size, 2)
         self.support = nn.Linear(self.encoder.config.hidden_size, 1)
@@ -139,6 +141,8 @@ def together(examples: Sequence[Example]) -> list[list[Example]]:
 
 def window_of(group: Sequence[Example], rng: random.Random) -> int:
     """The tokens of a group's inputs."""
+    if group[0].source == RIVALS or by_hand(group[0]):
+        return rng.choices(WIDE_WINDOWS, WIDE_WINDOW_WEIGHTS)[0]
     made = by_program(group[0])
     return rng.choices(CLAIM_WINDOWS if made else WINDOWS, CLAIM_WINDOW_WEIGHTS if made else WINDOW_WEIGHTS)[0]
 
@@ -237,14 +241,14 @@ def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: i
 def train(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
-    model, tokenizer = Evidence(), load_tokenizer()
+    model, tokenizer = Evidence(frozen=options.frozen), load_tokenizer()
     if options.weights:
         restore(options.weights, model)
     parameters = trainable(model)
     optimizer = torch.optim.AdamW(parameters, lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     branch, runs = resume(options.resume, model, optimizer) if options.resume else (0, [])
     runs = [*runs, {"from_step": str(branch)} | {name: str(value) for name, value in vars(options).items()}]
-    examples, _ = mixture(options.data, options.seed)
+    examples, _ = mixture(options.data, options.seed, options.rivals, options.rest)
     stream = batches(
         examples, options.seed + branch, tokenizer, Synonyms(options.synonyms) if options.synonyms else None
     )
@@ -324,6 +328,9 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=150)
     parser.add_argument("--rate", type=float, default=6e-5)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rivals", type=Path, help="the file of rag/evidence/mine.py")
+    parser.add_argument("--rest", type=float, default=1.0, help="share of the other sources taken beside it")
+    parser.add_argument("--frozen", type=int, default=FROZEN_LAYERS, help="lowest layers that stay as they are")
     parser.add_argument("--threads", type=int, default=2)
     train(parser.parse_args())
 

@@ -1,4 +1,5 @@
-"""Drafted sentences written by hand against a passage, some true and some a twist away (`evals/claims/*.jsonl`).
+"""Drafted sentences written by hand against a passage, some true and some a twist away (`evals/claims/*.jsonl`), and
+with those to learn from (`train.jsonl`) questions on the passage.
 
 A line holds a passage and its drafts. A passage that is not ours is not in the file: `source` names a file below DATA
 (of SQuAD with "#article/paragraph") or of the project, `start` and `end` its characters, `sha256` the first digits of
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from rag.evidence.examples import Example
 
 PROJECT = Path(__file__).parents[2]
 CLAIMS = PROJECT / "evals" / "claims"
@@ -40,6 +43,24 @@ def written(path: Path, data: Path) -> Iterator[Written]:
             yield Written(row["id"], draft["question"], passage, draft["text"], draft["supported"], draft["kind"])
 
 
+def lessons(path: Path, data: Path) -> Iterator[Example]:
+    """The questions and drafts of a file to learn from. An answer that stands more than once has its `context`, a piece
+    of the passage that stands once."""
+    for line in path.read_text("utf-8").splitlines():
+        row = json.loads(line)
+        passage, group = row["passage"] if "passage" in row else _passage(row, data), row["id"]
+        for asked in row["answerable"]:
+            around = asked.get("context", asked["answer"])
+            start = passage.index(around) + around.index(asked["answer"])
+            end = start + len(asked["answer"])
+            yield Example("read", asked["question"], passage, "written", group, start, end, 1.0)
+        for question in row["unanswerable"]:
+            yield Example("read", question, passage, "written-unanswerable", group)
+        for draft in row["drafts"]:
+            source = f"written-{'true' if draft['supported'] else 'false'}"
+            yield Example("support", draft["text"], passage, source, group, label=float(draft["supported"]))
+
+
 def _passage(row: dict[str, Any], data: Path) -> str:
     name, _, place = row["source"].partition("#")
     text = _text((PROJECT if name.startswith("seeds/") else data) / name, place)[row["start"] : row["end"]]
@@ -50,9 +71,13 @@ def _passage(row: dict[str, Any], data: Path) -> str:
 
 @cache
 def _text(path: Path, place: str) -> str:
+    if place:
+        article, paragraph = map(int, place.split("/"))
+        return str(_articles(path)[article]["paragraphs"][paragraph]["context"])
     with path.open(encoding="utf-8", newline="") as file:
-        text = file.read()
-    if not place:
-        return text
-    article, paragraph = map(int, place.split("/"))
-    return str(json.loads(text)["data"][article]["paragraphs"][paragraph]["context"])
+        return file.read()
+
+
+@cache
+def _articles(path: Path) -> list[Any]:
+    return list(json.loads(path.read_text("utf-8"))["data"])
