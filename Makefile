@@ -52,8 +52,9 @@ eval: $(SET_UP)
 	$(BIN)/footnote add seeds
 	$(BIN)/footnote eval run evals/sets/seed.jsonl
 
-# Making the evidence model anew, for hours; DATA is a folder as rag/evidence/data.py describes it. `train` resumes
-# with ARGS="--resume RUNS/stable/step-N.pt", and ends with ARGS="... --decay STEPS".
+# Making the evidence model anew, for hours; DATA is a folder as rag/evidence/data.py describes it. Passages that rival
+# the right one come from `python -m rag.evidence.mine` and are named by ARGS="--rivals FILE". `train` resumes with
+# ARGS="--resume RUNS/stable/step-N.pt", and ends with ARGS="... --decay STEPS".
 DATA ?= ../data
 RUNS ?= ../train
 train: $(SET_UP_DEV)
