@@ -29,10 +29,10 @@ from index import Document, Index
 from rag.answer import TOP_K
 from rag.claims import claims_of
 from rag.evidence import EvidenceModel
-from rag.evidence.data import by_hand, is_dev, mixture
+from rag.evidence.data import by_hand, mixture
 from rag.evidence.examples import Example
 from rag.evidence.measure import caught
-from rag.evidence.written import CLAIMS, lessons, written
+from rag.evidence.written import CLAIMS, written
 from rag.fit import FILE, Fit, shipped
 from rag.read import Quote, candidates, confidence_features
 from rag.retrieve import retrieve
@@ -244,18 +244,12 @@ def support_pairs(data: Path, per_source: int) -> list[Any]:
 
 
 def drafts(data: Path) -> list[Example]:
-    """Drafts written by hand, those that make one claim: of the others one does not know which is false. The set made
-    to fit to, and of the one to learn from the passages held apart."""
-    own = [
+    """Drafts written by hand, those that make one claim: of the others one does not know which is false."""
+    return [
         Example("support", draft.text, draft.passage, BY_HAND, draft.id, label=float(draft.supported))
         for draft in written(CLAIMS / "dev.jsonl", data)
+        if claims_of(draft.text) == [draft.text]
     ]
-    held = [
-        replace(example, source=BY_HAND)
-        for example in lessons(CLAIMS / "train.jsonl", data)
-        if example.job == "support" and is_dev(example.group)
-    ]
-    return [example for example in own + held if claims_of(example.left) == [example.left]]
 
 
 def fit_support(data: Path, evidence: EvidenceModel, per_source: int) -> dict[str, Any]:
