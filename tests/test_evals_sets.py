@@ -15,6 +15,7 @@ from evals.sets import locate, sample
 from evals.types import Place
 from index import Index, IndexStateError
 from index.embed import HashEmbedder
+from rag.evidence.written import lessons
 
 ROOT = Path(__file__).parent.parent
 SEED_SET = ROOT / "evals" / "sets" / "seed.jsonl"
@@ -71,8 +72,13 @@ def test_the_page_on_evaluation_is_true(tmp_path: Path) -> None:
     assert f"{answerable} answerable, {len(items) - answerable} that it does not answer" in page
     assert all(f"`{tag}`" in page for tag in TAGS)
     assert all(measure.name.split("@")[0].removesuffix("p95") in page for measure in MEASURES)
-    (example,) = [line.strip() for line in page.splitlines() if line.strip().startswith('{"id"')]
-    assert load_set(write(tmp_path / "s.jsonl", example)).items[0].answers == ("Bob",)
+    item, to_learn = [line.strip() for line in page.splitlines() if line.strip().startswith('{"id"')]
+    assert load_set(write(tmp_path / "s.jsonl", item)).items[0].answers == ("Bob",)
+    assert [lesson.job for lesson in lessons(write(tmp_path / "t.jsonl", to_learn), tmp_path)] == [
+        "read",
+        "read",
+        "support",
+    ]
 
 
 # -- our JSONL ------------------------------------------------------------------------------------------------------
