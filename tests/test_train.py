@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import itertools
 import json
@@ -10,14 +11,32 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
+from transformers import MPNetConfig, MPNetModel
 
-from rag.evidence.data import fairytales, long_documents, mined_rivals
+from rag.evidence.data import CAPS, RIVALS, drawn, fairytales, long_documents, mined_rivals
 from rag.evidence.examples import Example, Paragraph
 from rag.evidence.made import can_be_scoped, decided_questions, details, made_claims, nonsense, scoped_claims
 from rag.evidence.mine import mined
-from rag.evidence.model import WEIGHTS
+from rag.evidence.model import WEIGHTS, WINDOW_TOKENS
 from rag.evidence.scope import SAID, UNSAID, framed, turned
-from rag.evidence.train import BATCH, CLAIM_WINDOWS, MARKS, Row, batches, outscored, tensors, together
+from rag.evidence.train import (
+    BATCH,
+    CLAIM_WINDOWS,
+    MARKS,
+    WIDE_WINDOWS,
+    WINDOWS,
+    Evidence,
+    Row,
+    batches,
+    begin,
+    outscored,
+    rate,
+    save,
+    tensors,
+    together,
+    trainable,
+    window_of,
+)
 
 
 def claims(passage: int) -> list[Example]:
@@ -45,8 +64,8 @@ def test_a_pass_holds_every_example_once_and_a_true_claim_beside_its_edit() -> N
     tokenizer.no_truncation()
     tokenizer.no_padding()
     examples = [example for number in range(40) for example in claims(number)] + questions(16)
-    drawn = list(itertools.islice(batches(examples, 3, tokenizer), len(examples) // BATCH))
-    rows = [row for batch in drawn for row in batch]
+    taken = list(itertools.islice(batches(examples, 3, tokenizer), len(examples) // BATCH))
+    rows = [row for batch in taken for row in batch]
     assert len({tuple(row.ids) for row in rows}) == len(rows) == len(examples)
     assert sum(row.read for row in rows) == 16
     for row in rows:
@@ -54,7 +73,7 @@ def test_a_pass_holds_every_example_once_and_a_true_claim_beside_its_edit() -> N
         assert row.ids[:2] == [MARKS.first, mark]
         assert row.ids[-1] == MARKS.separator
         assert len(row.ids) <= max(CLAIM_WINDOWS)
-    for batch in drawn:
+    for batch in taken:
         labels = [row.label for row in batch if not row.read]
         assert sum(labels) == len(labels) / 2, "an edit in another batch than its claim"
 
@@ -237,3 +256,61 @@ def test_the_right_answer_is_scored_against_its_rivals_alone() -> None:
     start[2, 4], end[2, 5] = 9.0, 9.0  # of another question
     expected = torch.log(1 + torch.exp(torch.tensor(1.0 - 3.0)))
     assert torch.isclose(outscored(start, end, batch), expected)
+
+
+def test_what_was_written_and_mined_comes_whole_and_of_the_rest_a_share() -> None:
+    rivals = [Example("read", f"Who {n // 3}?", f"Passage {n}.", RIVALS, "a") for n in range(9)]
+    train = {
+        "written": [Example("read", f"When {n}?", "In 1931.", "written", "w") for n in range(5)],
+        RIVALS: rivals,
+        "snli": [Example("support", f"It is {n}.", "It is.", "snli", str(n)) for n in range(CAPS["snli"] + 100)],
+        "qed": questions(10),
+    }
+    kept = drawn({source: list(examples) for source, examples in train.items()}, 1, 0.1)
+    counts = {source: sum(example in kept for example in examples) for source, examples in train.items()}
+    assert counts == {"written": 5, RIVALS: 9, "snli": round(0.1 * CAPS["snli"]), "qed": 1}
+    assert len(drawn(train, 1, 1.0)) == 5 + 9 + CAPS["snli"] + 10
+
+
+def test_no_part_of_a_draft_or_a_rival_is_cut_off_but_by_the_window_of_an_answer() -> None:
+    rng = random.Random(1)
+    written = Example("support", "It stands.", "It stands in Oslo.", "written-true", "w", label=1.0)
+    rival = Example("read", "Where?", "It stands in Oslo.", RIVALS, "r")
+    for group, windows in (([written], WIDE_WINDOWS), ([rival], WIDE_WINDOWS), (claims(1), CLAIM_WINDOWS),
+                           (questions(1), WINDOWS)):  # fmt: skip
+        assert {window_of(group, rng) for _ in range(200)} == set(windows)
+    assert max(WIDE_WINDOWS) == WINDOW_TOKENS
+
+
+def tiny(frozen: int) -> Evidence:
+    config = MPNetConfig(vocab_size=20, hidden_size=8, num_hidden_layers=3, num_attention_heads=2, intermediate_size=8)
+    return Evidence(MPNetModel(config), frozen)
+
+
+def test_the_lowest_layers_stay_as_they_are() -> None:
+    def moving(frozen: int) -> set[str]:
+        names = {name for name, weight in tiny(frozen).named_parameters() if weight.requires_grad}
+        return {name.split(".")[3] if ".layer." in name else name for name in names}
+
+    heads = {"span.weight", "span.bias", "support.weight", "support.bias"}
+    assert moving(2) == heads | {"2"}
+    assert moving(0) == heads | {"0", "1", "2"}
+
+
+def test_a_run_goes_on_from_weights_with_other_layers_frozen(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    first, second = tiny(2), tiny(0)
+    save(tmp_path / "step-7.pt", first, torch.optim.AdamW(trainable(first)), 7, [{"seed": "1"}])
+    assert begin(tmp_path / "step-7.pt", second) == (7, [{"seed": "1"}])
+    pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_the_rate_warms_up_again_where_the_optimizer_is_new() -> None:
+    def shares(resumed: Path | None, decay: int = 0) -> list[float]:
+        options = argparse.Namespace(resume=resumed, warmup=10, decay=decay)
+        return [rate(step, options, 100) for step in (101, 105, 110, 120)]
+
+    assert shares(None) == [0.1, 0.5, 1.0, 1.0]
+    assert shares(Path("step-100.pt")) == [1.0, 1.0, 1.0, 1.0]
+    assert shares(Path("step-100.pt"), 20) == [0.95, 0.75, 0.5, 0.0]

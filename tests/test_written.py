@@ -87,6 +87,22 @@ def test_what_is_learnt_from_a_line(tmp_path: Path) -> None:
     assert {(e.passage, e.group, by_hand(e)) for e in found} == {(passage, "a", True)}
 
 
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"answer": "Bo"}, r"a: 'Bo' stands 2 times in 'Ann met Bo\. Bo left\.', not once; give a context"),
+        ({"answer": "Cy"}, r"a: 'Cy' stands 0 times"),
+        ({"answer": "Bo", "context": "Bo. Bo left"}, r"a: 'Bo' stands 2 times in 'Bo\. Bo left'"),
+        ({"answer": "Bo", "context": "Bo leaves"}, r"a: 'Bo leaves' stands 0 times"),
+    ],
+)
+def test_an_answer_whose_place_is_not_told(asked: dict[str, str], message: str, tmp_path: Path) -> None:
+    row = {"id": "a", "passage": "Ann met Bo. Bo left.", "answerable": [{"question": "Who?", **asked}]}
+    (tmp_path / "train.jsonl").write_text(json.dumps(row))
+    with pytest.raises(ValueError, match=message):
+        list(lessons(tmp_path / "train.jsonl", tmp_path))
+
+
 def test_every_line_to_learn_from_is_sound(tmp_path: Path) -> None:
     here = [row for row in rows("train") if "passage" in row]
     (tmp_path / "here.jsonl").write_text("".join(json.dumps(row) + "\n" for row in here), "utf-8")

@@ -316,6 +316,12 @@ def mixture(data: Path, seed: int, mined: Path | None = None, rest: float = 1.0)
             dev.append(example)
         else:
             train[example.source].append(example)
+    return drawn(train, seed, rest), dev
+
+
+def drawn(train: dict[str, list[Example]], seed: int, rest: float) -> list[Example]:
+    """At most `CAPS` of each source, and of sources other than those written and the rivals only a share `rest` of
+    that, in one seeded order."""
     rng = random.Random(seed + 1)
     kept = []
     for source, examples in sorted(train.items()):
@@ -326,7 +332,7 @@ def mixture(data: Path, seed: int, mined: Path | None = None, rest: float = 1.0)
         whole = source == RIVALS or by_hand(examples[0])
         kept += examples[: most if whole else round(rest * most)]
     rng.shuffle(kept)
-    return kept, dev
+    return kept
 
 
 def main() -> None:

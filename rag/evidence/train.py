@@ -38,7 +38,7 @@ WINDOWS, WINDOW_WEIGHTS = (96, 128, 160, 224), (45, 30, 15, 10)
 # Claims made by program are judged by a sentence or two, as a drafted answer's are.
 CLAIM_WINDOWS, CLAIM_WINDOW_WEIGHTS = (64, 96, 128, 192), (35, 30, 20, 15)
 # What makes a passage a rival must not be cut off, nor what a draft joined from two places.
-WIDE_WINDOWS, WIDE_WINDOW_WEIGHTS = (128, 192, 288), (35, 45, 20)
+WIDE_WINDOWS, WIDE_WINDOW_WEIGHTS = (128, 192, 256), (35, 45, 20)
 SHORTEST_PASSAGE = 40  # tokens; a long claim gets a wider window rather than no passage
 REWORDED = 0.15  # share of the examples put in other words, and of the words in them that are exchanged
 REWORDED_WORDS = 0.7
@@ -225,10 +225,11 @@ def missed(logits: Tensor, places: Tensor) -> Tensor:
 
 
 def rate(step: int, options: argparse.Namespace, branch: int) -> float:
-    """Share of the full learning rate at a step: warm-up, then flat, then linear to zero after `branch`."""
+    """Share of the full learning rate at a step: warm-up, then flat; with a decay linear to zero after `branch`, the
+    step that the run starts from. A run that has its optimizer from a checkpoint is warm."""
     if options.decay:
         return max(0.0, 1 - (step - branch) / int(options.decay))
-    return min(1.0, step / int(options.warmup))
+    return min(1.0, (step if options.resume else step - branch) / int(options.warmup))
 
 
 def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, runs: list[dict[str, str]]) -> None:
@@ -242,11 +243,11 @@ def train(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     model, tokenizer = Evidence(frozen=options.frozen), load_tokenizer()
-    if options.weights:
-        restore(options.weights, model)
+    branch, runs = begin(options.weights, model) if options.weights else (0, [])
     parameters = trainable(model)
     optimizer = torch.optim.AdamW(parameters, lr=options.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    branch, runs = resume(options.resume, model, optimizer) if options.resume else (0, [])
+    if options.resume:
+        branch, runs = resume(options.resume, model, optimizer)
     runs = [*runs, {"from_step": str(branch)} | {name: str(value) for name, value in vars(options).items()}]
     examples, _ = mixture(options.data, options.seed, options.rivals, options.rest)
     stream = batches(
@@ -295,6 +296,17 @@ def learn(exact: list[nn.Parameter], rough: list[nn.Parameter], optimizer: torch
             copied.copy_(weight)
 
 
+def begin(path: Path, model: nn.Module) -> tuple[int, list[dict[str, str]]]:
+    """Load an exported file, or the weights of a checkpoint without its optimizer, which fits only a run with as many
+    layers frozen; the step it was written at, and the runs that led to it (of an exported file its card tells them)."""
+    if path.suffix == ".onnx":
+        restore(path, model)
+        return 0, []
+    kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(kept["model"])
+    return int(kept["step"]), list(kept["runs"])
+
+
 def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, list[dict[str, str]]]:
     """Load a checkpoint; the step it was written at, and the runs that led to it."""
     kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -320,7 +332,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--resume", type=Path)
-    parser.add_argument("--weights", type=Path, help="start from an exported weight file, not from the base model")
+    parser.add_argument("--weights", type=Path, help="start from an exported file, or another run's checkpoint")
     parser.add_argument("--synonyms", type=Path, help="folder of WordNet's files: reword some questions and claims")
     parser.add_argument("--steps", type=int, default=12_000, help="where the stable part ends")
     parser.add_argument("--decay", type=int, default=0, help="with --resume: steps from there to a rate of zero")

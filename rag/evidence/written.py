@@ -36,22 +36,19 @@ class Written:
 
 def written(path: Path, data: Path) -> Iterator[Written]:
     """The drafts of a file, in order. Raises ValueError where a passage is no longer what it was."""
-    for line in path.read_text("utf-8").splitlines():
-        row = json.loads(line)
-        passage = row["passage"] if "passage" in row else _passage(row, data)
+    for row, passage in _rows(path, data):
         for draft in row["drafts"]:
             yield Written(row["id"], draft["question"], passage, draft["text"], draft["supported"], draft["kind"])
 
 
 def lessons(path: Path, data: Path) -> Iterator[Example]:
     """The questions and drafts of a file to learn from. An answer that stands more than once has its `context`, a piece
-    of the passage that stands once."""
-    for line in path.read_text("utf-8").splitlines():
-        row = json.loads(line)
-        passage, group = row["passage"] if "passage" in row else _passage(row, data), row["id"]
+    of the passage that stands once. Raises ValueError where a passage is no longer what it was, or an answer's place
+    is not told."""
+    for row, passage in _rows(path, data):
+        group = row["id"]
         for asked in row["answerable"]:
-            around = asked.get("context", asked["answer"])
-            start = passage.index(around) + around.index(asked["answer"])
+            start = _place(asked, passage, group)
             end = start + len(asked["answer"])
             yield Example("read", asked["question"], passage, "written", group, start, end, 1.0)
         for question in row["unanswerable"]:
@@ -59,6 +56,22 @@ def lessons(path: Path, data: Path) -> Iterator[Example]:
         for draft in row["drafts"]:
             source = f"written-{'true' if draft['supported'] else 'false'}"
             yield Example("support", draft["text"], passage, source, group, label=float(draft["supported"]))
+
+
+def _rows(path: Path, data: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """The lines of a file, each with its passage."""
+    for line in path.read_text("utf-8").splitlines():
+        row = json.loads(line)
+        yield row, row["passage"] if "passage" in row else _passage(row, data)
+
+
+def _place(asked: dict[str, str], passage: str, row: str) -> int:
+    """Where an answer starts in its passage."""
+    around = asked.get("context", asked["answer"])
+    for part, whole in ((around, passage), (asked["answer"], around)):
+        if whole.count(part) != 1:
+            raise ValueError(f"{row}: {part!r} stands {whole.count(part)} times in {whole!r}, not once; give a context")
+    return passage.index(around) + around.index(asked["answer"])
 
 
 def _passage(row: dict[str, Any], data: Path) -> str:
