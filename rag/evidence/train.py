@@ -298,20 +298,21 @@ def learn(exact: list[nn.Parameter], rough: list[nn.Parameter], optimizer: torch
 
 def begin(path: Path, model: nn.Module) -> tuple[int, list[dict[str, str]]]:
     """Load an exported file, or the weights of a checkpoint without its optimizer, which fits only a run with as many
-    layers frozen; the step it was written at, and the runs that led to it (of an exported file its card tells them)."""
-    if path.suffix == ".onnx":
-        restore(path, model)
-        return 0, []
-    kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    model.load_state_dict(kept["model"])
-    return int(kept["step"]), list(kept["runs"])
+    layers frozen. Returns what `resume` does; the runs that led to an exported file are told by its card alone."""
+    if path.suffix != ".onnx":
+        return resume(path, model)
+    restore(path, model)
+    return 0, []
 
 
-def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, list[dict[str, str]]]:
+def resume(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None = None
+) -> tuple[int, list[dict[str, str]]]:
     """Load a checkpoint; the step it was written at, and the runs that led to it."""
     kept: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(kept["model"])
-    optimizer.load_state_dict(kept["optimizer"])
+    if optimizer:
+        optimizer.load_state_dict(kept["optimizer"])
     return int(kept["step"]), kept.get("runs", [])
 
 
