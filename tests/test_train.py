@@ -13,7 +13,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import MPNetConfig, MPNetModel
 
-from rag.evidence.data import CAPS, RIVALS, drawn, fairytales, long_documents, mined_rivals
+from rag.evidence.data import CAPS, RIVALS, RUN, drawn, fairytales, long_documents, mined_rivals, squad_paragraphs
 from rag.evidence.examples import Example, Paragraph
 from rag.evidence.made import can_be_scoped, decided_questions, details, made_claims, nonsense, scoped_claims
 from rag.evidence.mine import mined
@@ -76,6 +76,21 @@ def test_a_pass_holds_every_example_once_and_a_true_claim_beside_its_edit() -> N
     for batch in taken:
         labels = [row.label for row in batch if not row.read]
         assert sum(labels) == len(labels) / 2, "an edit in another batch than its claim"
+
+
+def test_a_paragraph_that_is_measured_too_is_left_out(tmp_path: Path) -> None:
+    def file(path: str, *texts: str) -> None:
+        paragraphs = [{"context": text, "qas": []} for text in texts]
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
+
+    words = [f"w{n}" for n in range(3 * RUN)]
+    measured, other = " ".join(words), " ".join(f"x{n}" for n in range(40))
+    nearly = " ".join(["W0,", *words[1:25], *other.split()[:20]])  # 14 of its 34 runs
+    hardly = " ".join([*words[:18], *other.split()[:20]])  # 7 of its 27
+    file("squad2-half/dev-v2.0.json", measured)
+    file("reading/squad-train/train.json", nearly, hardly, measured, other, "Short.")
+    assert [paragraph.text for paragraph in squad_paragraphs(tmp_path)] == [hardly, other, "Short."]
 
 
 def test_a_question_on_a_story_comes_with_a_section_that_does_not_answer_it(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from benchmarks.claims import kept, table
-from rag.evidence.data import by_hand, is_dev
+from rag.evidence.data import by_hand, elsewhere, is_dev
+from rag.evidence.examples import Example
+from rag.evidence.train import together
 from rag.evidence.written import CLAIMS, Written, lessons, written
 from tests.fakes import OverlapEvidence
 from tests.test_verify import PLAIN
@@ -85,6 +87,31 @@ def test_what_is_learnt_from_a_line(tmp_path: Path) -> None:
         ("support", DRAFTS[1]["text"], -1, -1, 0.0),
     ]
     assert {(e.passage, e.group, by_hand(e)) for e in found} == {(passage, "a", True)}
+
+
+def drafts_on(row: str, passage: str, true: str, false: str) -> list[Example]:
+    return [
+        Example("read", "When?", passage, "written", row, 0, 3, 1.0),
+        Example("support", true, passage, "written-true", row, label=1.0),
+        Example("support", false, passage, "written-false", row),
+    ]
+
+
+def test_a_true_draft_is_judged_by_another_passage_on_its_side_of_the_cut() -> None:
+    learnt, held = (iter([str(n) for n in range(200) if is_dev(str(n)) is side]) for side in (False, True))
+    first = drafts_on(next(learnt), "The bridge over the Ems is long.", "A bridge spans the Ems.", "It is short.")
+    second = drafts_on(next(learnt), "The ferry crosses the Ems.", "A ferry takes people over.", "The ferry is gone.")
+    third = drafts_on(next(learnt), "Long ferry, long bridge.", "All is long.", "All is short.")
+    apart = drafts_on(next(held), "A bridge over the Ems; people take the ferry.", "People have a ferry.", "No.")
+    made = list(elsewhere([*first, *second, *third, *apart]))
+    assert [(e.left, e.passage) for e in made] == [
+        ("A bridge spans the Ems.", "Long ferry, long bridge."),
+        ("A ferry takes people over.", "The bridge over the Ems is long."),
+        ("All is long.", "The bridge over the Ems is long."),
+    ]
+    assert {(e.job, e.label, e.source, by_hand(e)) for e in made} == {("support", 0.0, "written-elsewhere", True)}
+    own = together([*first, *made])
+    assert [len(group) for group in own] == [1, 3, 1, 1], "a draft is learnt beside itself against another passage"
 
 
 @pytest.mark.parametrize(

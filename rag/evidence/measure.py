@@ -196,7 +196,7 @@ def reading_figures(model: EvidenceModel, data: Path, dev: Sequence[Example], li
 
 LABELLED = ("fever", "fool_me_twice", "check_covid", "fever_symmetric", "factcheck_gpt", "wice", "mnli", "snli", "cad")
 MADE = ("made-statement", "made-sentence", "made-shortened")
-WRITTEN = ("written-true", "written-false")
+WRITTEN = {"written": ("written-true", "written-false"), "written.elsewhere": ("written-true", "written-elsewhere")}
 
 
 def support_figures(model: EvidenceModel, data: Path, dev: Sequence[Example], limit: int) -> list[Figure]:
@@ -210,11 +210,10 @@ def support_figures(model: EvidenceModel, data: Path, dev: Sequence[Example], li
         figures.append(figure(f"{source}.auroc", judged(model, examples), [e.label for e in examples], auroc))
     cited = sample(cited_answers(data), limit)
     figures.append(figure("mtrag.auroc", judged(model, cited), [e.label for e in cited], auroc))
-    drafts = sample([e for source in WRITTEN for e in by_source[source]], limit)
-    scores = judged(model, drafts)
-    for measure in (auroc, caught):
-        name = f"written.{measure.__name__}"
-        figures.append(figure(name, scores, [e.label for e in drafts], measure))
+    for name, sources in WRITTEN.items():
+        drafts = sample([e for source in sources for e in by_source[source]], limit)
+        scores, labels = judged(model, drafts), [e.label for e in drafts]
+        figures += [figure(f"{name}.{measure.__name__}", scores, labels, measure) for measure in (auroc, caught)]
     true = judged(model, sample([e for source in MADE for e in by_source[source]], limit))
     edits = {source: judged(model, sample(examples, limit // 2)) for source, examples in sorted(by_source.items())
              if source.startswith("edit-")}  # fmt: skip
