@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from decimal import Decimal
 
 from index.catalog import STOPWORDS
 from index.chunk import sentences
@@ -25,6 +26,11 @@ _NUMBER_WORDS = dict(
         [*map(str, range(1, 21)), "30", "40", "50", "60", "70", "80", "90", "100"],
         strict=True,
     )
+)
+_TIMES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_AMOUNT = re.compile(
+    rf"(\d[\d,]*(?:\.\d+)?|(?<![\w-])(?:{'|'.join(set(_NUMBER_WORDS) - {'one'})}))[\s-]*({'|'.join(_TIMES)})(?!\w)",
+    re.I,
 )
 _UNIT = re.compile(
     r"(\d[\d,]*(?:\.\d+)?)[\s-]*(million|billion|trillion|thousand|per\s?cent|%|km|kilomet\w+|miles?|met(?:er|re)s?|feet"
@@ -66,6 +72,27 @@ def numbers_of(text: str) -> set[str]:
     digits |= {char for char in text if unicodedata.category(char) in ("No", "Nl")}
     words = {_NUMBER_WORDS[word] for word in map(str.lower, _WORD.findall(text)) if word in _NUMBER_WORDS}
     return digits | (words - {"1"})
+
+
+def lacks_number(claim: str, source: str) -> bool:
+    """Whether the source has not every number of the claim, as it is or in another form: "1,250 million" of "1.25
+    billion", "eight thousand" of "8,000"."""
+    known = numbers_of(source)
+    amounts = {amount for _, amount in _amounts(source)} | {_decimal(number) for number in known}
+    own = [*_amounts(claim), *((number, _decimal(number)) for number in numbers_of(_AMOUNT.sub(" ", claim)))]
+    return any(number not in known and amount not in amounts for number, amount in own)
+
+
+def _amounts(text: str) -> list[tuple[str, Decimal | str]]:
+    """(number, amount) of the numbers that stand with "thousand" and the like."""
+    found = [(match[1].lower().replace(",", ""), match[2].lower()) for match in _AMOUNT.finditer(text)]
+    digits = [(_NUMBER_WORDS.get(number, number), times) for number, times in found]
+    return [(number, Decimal(number) * _TIMES[times]) for number, times in digits]
+
+
+def _decimal(number: str) -> Decimal | str:
+    """What a number amounts to; a raised digit or a fraction is only what it is."""
+    return Decimal(number) if number.isascii() else number
 
 
 def names_of(text: str) -> list[str]:

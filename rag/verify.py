@@ -15,7 +15,7 @@ from rag.claims import claims_of
 from rag.evidence import Evidence
 from rag.fit import Fit, logit, probability
 from rag.rivals import rivals
-from rag.rules import invented_names, numbers_of, other_units, strong, turned, unsaid, unseen
+from rag.rules import invented_names, lacks_number, other_units, strong, turned, unsaid, unseen
 
 UNSUPPORTED = "the cited passage does not support it"  # the reason where no rule gives a better one
 # What fails a claim however sure the model is (docs/decisions.md).
@@ -122,7 +122,7 @@ def features(claim: str, source: str, judged: Judged) -> dict[str, float]:
         "unseen": unseen(claim, source),
         "names": float(min(2, len(invented_names(claim, [source])))),
         "negation": float(turned(claim, source)),
-        "numbers": float(bool(numbers_of(claim) - numbers_of(source))),
+        "numbers": float(lacks_number(claim, source)),
         "units": float(other_units(claim, source)),
         "strong": float(strong(claim, source[slice(*judged.span)])),
         "scope": float(unsaid(claim, source)),

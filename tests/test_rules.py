@@ -6,6 +6,7 @@ import pytest
 
 from rag.rules import (
     invented_names,
+    lacks_number,
     names_of,
     numbers_of,
     other_units,
@@ -25,6 +26,33 @@ def test_numbers_and_names() -> None:
     }  # fmt: skip
     assert numbers_of("12,000½ cars on 5 m².") == {"12000", "½", "5", "²"}
     assert names_of("Iran and Mr Araghchi met in Tehran.") == ["Mr", "Araghchi", "Tehran"]
+
+
+@pytest.mark.parametrize(
+    ("claim", "source", "lacks"),
+    [
+        ("It cost $1.25 billion.", "It cost $1,250 million.", False),
+        ("It cost $1.25 billion.", "It cost $1,250,000,000.", False),
+        ("It cost $1.25 billion.", "It cost $1,260 million.", True),
+        ("It cost $1.25 billion.", "Of 1.25 acres.", False),  # that the unit is another, another rule says
+        ("He has 8,000 crystals.", "He has eight thousand crystals.", False),
+        ("He has eight thousand crystals.", "He has 8,000.", False),
+        ("He has eight thousand crystals in 8 boxes.", "He has 8,000 crystals.", True),
+        ("He has eight crystals.", "He has 8,000.", True),
+        ("He has 8000.0 crystals.", "He has 8 thousand.", False),
+        ("A million came.", "1,000,000 came.", False),
+        ("One million came.", "Half a million, or 500,000, came.", False),  # "one" is mostly no number
+        ("Twenty-eight thousand came.", "28,000 came.", False),
+        ("Two hundred thousand came.", "Some two hundred thousand came.", False),
+        ("It fell to -5.", "It fell to 5.", True),
+        ("It is 5 m².", "It is 5 m.", True),
+        ("It is ½.", "It is 1/2.", True),
+        ("Nobody came.", "", False),
+        ("٣ came.", "3 came.", True),  # no digit of ASCII: only what it is
+    ],
+)
+def test_a_number_that_stands_there_in_no_form(claim: str, source: str, lacks: bool) -> None:
+    assert lacks_number(claim, source) is lacks
 
 
 def test_names_that_stand_nowhere() -> None:
