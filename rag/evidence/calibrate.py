@@ -53,7 +53,7 @@ SURE_AT = 0.8
 # lies held a lie or were cut from one (docs/log.md).
 FALSE_SUPPORT = 0.01
 # The same of the lies written by hand, which are far harder (docs/log.md).
-FALSE_BY_HAND = 0.05
+FALSE_BY_HAND = 0.03
 BY_HAND = "by-hand"
 # Answerable, and as many unanswerable ones, of each article. With 40, perfect probabilities would show a calibration
 # error of some 0.04 by chance alone.
