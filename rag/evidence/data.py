@@ -58,8 +58,8 @@ def squad_paragraphs(data: Path) -> list[Paragraph]:
     """SQuAD's training paragraphs with their article's name found again by its text.
 
     The file has one paragraph an entry and no titles; consecutive entries come from one article, so a paragraph
-    that no article file holds takes the name of the one before it. Those that stand nearly so
-    in `squad2-half` are left out.
+    that no article file holds takes the name of the one before it. Those that stand nearly so in `squad2-half`
+    are left out.
     """
     measured = {run for article in read_json(data / "squad2-half/dev-v2.0.json")["data"]
                 for paragraph in article["paragraphs"] for run in runs(paragraph["context"])}  # fmt: skip
